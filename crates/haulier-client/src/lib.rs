@@ -1,1 +1,20 @@
-//! x
+//! Haulier's client: seals a file chunk by chunk and uploads it, and brings it back from a link.
+//!
+//! Keys are made and used here and never leave: the server gets sealed chunks, sealed metadata and hashes of tokens
+//! (docs/FORMAT.md). The CLI `haulier` is a thin layer over [`send`] and [`receive`]; both also run in-process.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod ambient;
+pub mod error;
+mod http;
+pub mod progress;
+mod receive;
+mod resume;
+mod send;
+mod window;
+
+pub use ambient::Ambient;
+pub use error::Error;
+pub use http::{RetryPolicy, Server};
+pub use window::WINDOW_BYTES;

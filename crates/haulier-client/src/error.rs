@@ -1,0 +1,248 @@
+//! What can go wrong, in the words of the person who sends or receives. Never carries a key, a token or a passphrase.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use haulier_wire::layout::LayoutError;
+
+/// Why a send or a get ended without its result.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The server's address, or the link's, cannot be used.
+    #[error("the server's address cannot be used: {0}")]
+    Address(#[from] AddressError),
+    /// The link cannot be read.
+    #[error("the link cannot be read: {0}")]
+    Link(String),
+    /// The link says that there is a passphrase and the server says that there is none, or the other way round.
+    #[error("the link and the server disagree on whether this transfer has a passphrase")]
+    ModeMismatch,
+    /// The passphrase has a form that no sender could have used.
+    #[error("the passphrase cannot be used: {0}")]
+    Passphrase(String),
+    /// The key from the link, or the passphrase, is not this transfer's.
+    #[error("the key or the passphrase is wrong")]
+    WrongKey,
+    /// No such transfer.
+    #[error("there is no such transfer on this server")]
+    NotFound,
+    /// The owner deleted it.
+    #[error("the transfer was deleted")]
+    Deleted,
+    /// Its time is over.
+    #[error("the transfer has expired")]
+    Expired,
+    /// The transfer is not complete yet.
+    #[error("Sender is still uploading")]
+    Pending,
+    /// The server asks for an access token, or refuses the one given.
+    #[error("{}", if *given { "the server refused the access token" } else { "the server asks for an access token" })]
+    AccessToken {
+        /// Whether one was given.
+        given: bool,
+    },
+    /// No usable answer, also after all retries.
+    #[error("no answer from {server}: {reason}")]
+    Unavailable {
+        /// Host and port.
+        server: String,
+        /// The last reason.
+        reason: String,
+    },
+    /// A final answer that the protocol does not foresee here.
+    #[error("the server refused: {what}")]
+    Refused {
+        /// Status and title.
+        what: String,
+    },
+    /// The answer points elsewhere. Tokens never follow.
+    #[error(
+        "the server redirects elsewhere (status {status}); redirects are not followed, since tokens must not leave"
+    )]
+    Redirected {
+        /// HTTP status.
+        status: u16,
+    },
+    /// A proxy caps request bodies below the smallest chunks that make sense.
+    #[error("a proxy before the server refuses request bodies of {sealed_bytes} bytes")]
+    ProxyLimit {
+        /// Bytes of the refused chunk.
+        sealed_bytes: u64,
+    },
+    /// The server's limits exclude the file.
+    #[error("{0}")]
+    Limit(#[from] LimitError),
+    /// What the server sent is not what the sender sealed, or it lost what it had acknowledged.
+    #[error("{0}")]
+    Integrity(#[from] IntegrityError),
+    /// Other bytes are stored under one of our chunks.
+    #[error("the server holds other bytes for chunk {index}: another process wrote to this transfer")]
+    ChunkConflict {
+        /// The chunk.
+        index: u32,
+    },
+    /// The file to send cannot be used.
+    #[error("{}: {what}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: InputProblem,
+    },
+    /// The target exists and must not be replaced.
+    #[error("{} exists already", path.display())]
+    TargetExists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    TargetUnwritable {
+        /// The target or a file beside it.
+        path: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The disk has less room than the transfer needs.
+    #[error("the transfer needs {needed_bytes} bytes, and {} has room for {free_bytes}", path.display())]
+    NoRoom {
+        /// The folder that was asked.
+        path: PathBuf,
+        /// Bytes needed.
+        needed_bytes: u64,
+        /// Bytes free.
+        free_bytes: u64,
+    },
+    /// The local state of an upload cannot be kept, so nothing may be sent.
+    #[error("cannot keep the upload's state in {}: {source}", path.display())]
+    State {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// A fault of this program.
+    #[error("internal fault: {0}")]
+    Internal(&'static str),
+}
+
+/// Why an address cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not a URL.
+    #[error("it is not a URL such as https://send.example.org")]
+    NotAUrl,
+    /// Neither http nor https.
+    #[error("it must start with https:// (or http:// on this machine)")]
+    Scheme,
+    /// User, password, query or fragment.
+    #[error("it must be scheme, host, port and nothing else")]
+    Surplus,
+    /// Plain http to another machine.
+    #[error("plain http to another machine lets others read and change what you load from it")]
+    PlainHttp,
+}
+
+/// Which limit of the server excludes the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// The file is larger than the server takes.
+    #[error("the file has {file_bytes} bytes, and the server takes at most {max_bytes}")]
+    FileTooLarge {
+        /// Bytes of the file.
+        file_bytes: u64,
+        /// The server's limit.
+        max_bytes: u64,
+    },
+    /// The chunk size is outside of what the server, or the format, takes.
+    #[error("the chunk size must be from {min_bytes} to {max_bytes} bytes")]
+    ChunkSize {
+        /// Smallest.
+        min_bytes: u64,
+        /// Largest.
+        max_bytes: u64,
+    },
+    /// Too many chunks at any chunk size that is allowed.
+    #[error("the file would need {total_chunks} chunks, and the server takes at most {max_chunks}")]
+    TooManyChunks {
+        /// Chunks needed.
+        total_chunks: u64,
+        /// The server's limit.
+        max_chunks: u64,
+    },
+    /// The lifetime is outside of what the server takes.
+    #[error("the server keeps transfers from {min_seconds} to {max_seconds} seconds")]
+    Lifetime {
+        /// Shortest.
+        min_seconds: u64,
+        /// Longest.
+        max_seconds: u64,
+    },
+    /// The numbers fit no transfer at all.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// How the server's answer differs from what it must be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntegrityError {
+    /// The answer speaks of another transfer.
+    #[error("the server answered about another transfer")]
+    OtherTransfer,
+    /// The manifest is no transfer's, or contradicts the sealed metadata.
+    #[error("what the server says of the transfer is not what the sender sealed: {0}")]
+    Manifest(String),
+    /// A chunk did not open.
+    #[error("chunk {index} from the server is not what the sender sealed")]
+    Chunk {
+        /// The chunk.
+        index: u32,
+    },
+    /// The server received other bytes than were sent, twice.
+    #[error("chunk {index} arrived damaged at the server, twice")]
+    Arrival {
+        /// The chunk.
+        index: u32,
+    },
+    /// The server keeps losing chunks that it acknowledged.
+    #[error("the server lost chunks that it had acknowledged")]
+    LostChunks,
+}
+
+/// What is wrong with the file to send.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InputProblem {
+    /// It cannot be opened or read.
+    #[error("{0}")]
+    Unreadable(Arc<io::Error>),
+    /// It is a folder.
+    #[error("is a folder; this version sends single files")]
+    Folder,
+    /// It is neither a file nor a folder.
+    #[error("is not a regular file")]
+    NotAFile,
+    /// It was changed while it was sent.
+    #[error("changed while it was being sent")]
+    Changed,
+    /// Its name, or a name given for it, cannot travel.
+    #[error("cannot be named like this: {0}")]
+    Name(String),
+}
+
+impl Error {
+    /// Wraps a failure to read the input.
+    pub(crate) fn unreadable(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Input { path: path.into(), what: InputProblem::Unreadable(Arc::new(source)) }
+    }
+
+    /// Wraps a failure to write the target.
+    pub(crate) fn unwritable(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::TargetUnwritable { path: path.into(), source: Arc::new(source) }
+    }
+
+    /// Wraps a failure of the local state.
+    pub(crate) fn state(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::State { path: path.into(), source: Arc::new(source) }
+    }
+}

@@ -1,0 +1,209 @@
+//! The server's API, one function a call. The only module that knows reqwest.
+//!
+//! Chunks travel over HTTP/1.1, one connection for each that is under way: over HTTP/2 all of them would share one
+//! TCP connection, its one congestion window and small per-stream windows, and one lost packet would stop them all.
+//! Redirects are never followed, so a token cannot reach another origin.
+
+mod body;
+mod outcome;
+mod retry;
+mod server;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use haulier_wire::api::{
+    ChunkResponse, CompleteResponse, CreateRequest, CreateResponse, Info, Manifest, ServerConfig, UploadStatus,
+};
+use haulier_wire::limit::MAX_JSON_BODY_BYTES;
+use haulier_wire::{TransferId, header};
+use reqwest::header::{CONTENT_LENGTH, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+pub(crate) use body::{ChunkBody, Watch};
+pub(crate) use outcome::{CallError, Role, printable};
+pub(crate) use retry::Retry;
+pub use retry::RetryPolicy;
+pub use server::Server;
+
+use crate::error::Error;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A kernel that sees no acknowledgement for this long gives the connection up: a network that went away.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+/// Nothing moves in either direction for this long: the try has failed. Includes the server's own wait for its disk.
+const STALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// One server, and the connections to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    client: Client,
+    server: Server,
+}
+
+impl Api {
+    /// Prepares connections to one server; nothing is sent yet.
+    pub(crate) fn new(server: Server) -> Result<Self, Error> {
+        let builder = Client::builder()
+            .user_agent(concat!("haulier/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(UNACKNOWLEDGED_TIMEOUT / 2)
+            .tcp_nodelay(true);
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
+        // A proxy cannot reach this machine's loopback, and must not see plain http meant for it.
+        let builder = if server.is_loopback() { builder.no_proxy() } else { builder };
+        let client = builder.build().map_err(|_| Error::Internal("no TLS client could be set up"))?;
+        Ok(Self { client, server })
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(crate) async fn config(&self) -> Result<ServerConfig, CallError> {
+        json(self.client.get(self.server.config_url())).await
+    }
+
+    pub(crate) async fn create(&self, body: &CreateRequest, access: Option<&str>) -> Result<CreateResponse, CallError> {
+        let mut request = self.client.post(self.server.create_url()).json(body);
+        if let Some(token) = access {
+            request = request.header(header::ACCESS_TOKEN, secret_value(token)?);
+        }
+        json(request).await
+    }
+
+    pub(crate) async fn status(&self, id: TransferId, owner: &str) -> Result<UploadStatus, CallError> {
+        json(self.client.get(self.server.transfer_url("upload", id)).bearer_auth(owner)).await
+    }
+
+    /// Sends one sealed chunk whole.
+    pub(crate) async fn put_chunk(
+        &self,
+        id: TransferId,
+        index: u32,
+        owner: &str,
+        chunk: Bytes,
+        watch: Watch,
+    ) -> Result<ChunkResponse, CallError> {
+        let len = chunk.len();
+        let body = reqwest::Body::wrap(ChunkBody::new(chunk, watch.clone()));
+        let request = self
+            .client
+            .put(self.server.chunk_url("upload", id, index))
+            .bearer_auth(owner)
+            .header(CONTENT_LENGTH, len)
+            .body(body);
+        let response = tokio::select! {
+            answer = answer_any_time(request) => answer?,
+            () = watch.stalled(STALL_TIMEOUT) => return Err(stalled()),
+        };
+        json_body(response).await
+    }
+
+    pub(crate) async fn complete(&self, id: TransferId, owner: &str) -> Result<CompleteResponse, CallError> {
+        let request = self.client.post(self.server.transfer_url("complete", id)).bearer_auth(owner);
+        json(request.header(CONTENT_LENGTH, 0)).await
+    }
+
+    /// Deletes a transfer; the answer's body does not matter.
+    pub(crate) async fn delete(&self, id: TransferId, owner: &str) -> Result<(), CallError> {
+        answer(self.client.delete(self.server.transfer_url("delete", id)).bearer_auth(owner)).await.map(|_| ())
+    }
+
+    pub(crate) async fn info(&self, id: TransferId) -> Result<Info, CallError> {
+        json(self.client.get(self.server.transfer_url("info", id))).await
+    }
+
+    pub(crate) async fn manifest(&self, id: TransferId, download: &str) -> Result<Manifest, CallError> {
+        json(self.client.get(self.server.transfer_url("manifest", id)).bearer_auth(download)).await
+    }
+
+    /// Reads one sealed chunk of exactly `len` bytes into `into`, whose capacity is there already.
+    pub(crate) async fn get_chunk(
+        &self,
+        id: TransferId,
+        index: u32,
+        download: &str,
+        (len, into): (u64, &mut Vec<u8>),
+        watch: &Watch,
+    ) -> Result<(), CallError> {
+        let request = self.client.get(self.server.chunk_url("download", id, index)).bearer_auth(download);
+        let mut response = answer(request).await?;
+        if response.content_length() != Some(len) {
+            return Err(CallError::Final(format!("chunk {index} does not have the length that the manifest gives it")));
+        }
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        while let Some(piece) = next_piece(&mut response).await? {
+            if piece.len() > len - into.len() {
+                return Err(CallError::Final(format!("chunk {index} is longer than the manifest says")));
+            }
+            into.extend_from_slice(&piece);
+            watch.moved(piece.len());
+        }
+        if into.len() == len { Ok(()) } else { Err(again("the answer ended early")) }
+    }
+}
+
+/// As [`answer_any_time`], for requests whose body is small.
+async fn answer(request: RequestBuilder) -> Result<Response, CallError> {
+    timeout(STALL_TIMEOUT, answer_any_time(request)).await.unwrap_or_else(|_| Err(stalled()))
+}
+
+/// Sends a request and returns an answer with 2xx; everything else is an error. The caller watches for stalls.
+async fn answer_any_time(request: RequestBuilder) -> Result<Response, CallError> {
+    let mut response = request.send().await.map_err(|error| outcome::of_failure(&error))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = capped_body(&mut response).await?;
+    Err(outcome::of_answer(status.as_u16(), response.headers(), &body))
+}
+
+async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallError> {
+    json_body(answer(request).await?).await
+}
+
+async fn json_body<T: DeserializeOwned>(mut response: Response) -> Result<T, CallError> {
+    let body = capped_body(&mut response).await?;
+    serde_json::from_slice(&body).map_err(|_| CallError::Final("an answer that is not a Haulier server's".into()))
+}
+
+/// Reads a body that has to fit into memory.
+async fn capped_body(response: &mut Response) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    while let Some(piece) = next_piece(response).await? {
+        if body.len() + piece.len() > MAX_JSON_BODY_BYTES {
+            return Err(CallError::Final("an answer that is too long to be a Haulier server's".into()));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, CallError> {
+    let piece = timeout(STALL_TIMEOUT, response.chunk()).await.map_err(|_| stalled())?;
+    piece.map_err(|error| outcome::of_failure(&error))
+}
+
+fn secret_value(token: &str) -> Result<HeaderValue, CallError> {
+    let mut value =
+        HeaderValue::from_str(token).map_err(|_| CallError::Final("the access token cannot be sent".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn stalled() -> CallError {
+    again("nothing moved for too long")
+}
+
+fn again(reason: &str) -> CallError {
+    CallError::Again { reason: reason.into(), after: None }
+}

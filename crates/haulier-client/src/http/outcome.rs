@@ -1,0 +1,146 @@
+//! What an answer, or the lack of one, means for the caller: try again, or give up and why.
+
+use std::io;
+use std::time::Duration;
+
+use haulier_wire::problem::{PROBLEM_JSON, Problem, ProblemType};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+
+use crate::error::Error;
+
+/// Longest text of a server that is shown, in characters.
+const SHOWN_CHARACTERS: usize = 200;
+/// Longest wait that a server can ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// Why one request has no usable answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CallError {
+    /// The same request may succeed later.
+    Again {
+        /// What happened.
+        reason: String,
+        /// The server's Retry-After.
+        after: Option<Duration>,
+    },
+    /// A problem document that the same request will meet again.
+    Problem(Box<Problem>),
+    /// 413 from a proxy: the server itself answers with a problem document.
+    ProxyTooLarge,
+    /// 3xx.
+    Redirect(u16),
+    /// Anything else that is final.
+    Final(String),
+}
+
+/// Whose token a request carried: decides what 401 and 403 mean to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Create: the access token, if one was given.
+    Access {
+        /// Whether one was given.
+        given: bool,
+    },
+    /// Upload, complete, delete.
+    Owner,
+    /// Reads.
+    Download,
+}
+
+impl CallError {
+    /// The problem's type, when there is one.
+    pub(crate) fn problem(&self) -> Option<ProblemType> {
+        match self {
+            Self::Problem(problem) => Some(problem.kind),
+            _ => None,
+        }
+    }
+
+    /// Says it to the person who called.
+    pub(crate) fn into_error(self, server: &str, role: Role) -> Error {
+        match self {
+            Self::Again { reason, .. } => Error::Unavailable { server: server.to_owned(), reason },
+            Self::Redirect(status) => Error::Redirected { status },
+            Self::ProxyTooLarge => Error::Refused { what: "413 from a proxy: the request body is too large".into() },
+            Self::Final(what) => Error::Refused { what },
+            Self::Problem(problem) => problem_error(&problem, role),
+        }
+    }
+}
+
+fn problem_error(problem: &Problem, role: Role) -> Error {
+    match (problem.kind, role) {
+        (ProblemType::TransferNotFound, _) => Error::NotFound,
+        (ProblemType::TransferDeleted, _) => Error::Deleted,
+        (ProblemType::TransferExpired, _) => Error::Expired,
+        (ProblemType::TransferPending, _) => Error::Pending,
+        (ProblemType::MissingToken | ProblemType::WrongToken, Role::Access { given }) => Error::AccessToken { given },
+        (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => Error::WrongKey,
+        _ => Error::Refused { what: describe(problem) },
+    }
+}
+
+fn describe(problem: &Problem) -> String {
+    let detail = problem.detail.as_deref().unwrap_or(problem.kind.title());
+    format!("{} {}", problem.kind.status(), printable(detail))
+}
+
+/// Takes what could steer a terminal out of a text that a server wrote, and cuts it.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect()
+}
+
+/// Judges a request that got no answer, or lost it midway.
+pub(crate) fn of_failure(error: &reqwest::Error) -> CallError {
+    if error.is_builder() {
+        return CallError::Final("the request cannot be built".into());
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        // rustls reports what it cannot accept, such as a certificate, as invalid data; it will not become valid.
+        if source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            let reason = printable(&source.to_string());
+            return CallError::Final(format!("no secure connection: {reason}"));
+        }
+        deepest = source;
+    }
+    let reason = if error.is_timeout() { "timed out".to_owned() } else { printable(&deepest.to_string()) };
+    CallError::Again { reason, after: None }
+}
+
+/// Judges a final status other than 2xx.
+pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallError {
+    let is_problem = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.split(';').next().unwrap_or_default().trim() == PROBLEM_JSON);
+    let problem = if is_problem { serde_json::from_slice::<Problem>(body).ok() } else { None };
+    match status {
+        300..=399 => CallError::Redirect(status),
+        408 | 429 | 500..=599 => {
+            CallError::Again { reason: reason(status, problem.as_ref()), after: retry_after(headers) }
+        }
+        413 if !is_problem => CallError::ProxyTooLarge,
+        _ => match problem {
+            Some(problem) => CallError::Problem(Box::new(problem)),
+            None => CallError::Final(format!("status {status}, which is not an answer of a Haulier server")),
+        },
+    }
+}
+
+fn reason(status: u16, problem: Option<&Problem>) -> String {
+    match (status, problem) {
+        (507, _) => "the server's disk is full, waiting".to_owned(),
+        (_, Some(problem)) => format!("{status} {}", problem.kind.title()),
+        (_, None) => format!("status {status}"),
+    }
+}
+
+/// Reads Retry-After in seconds; its date form is rare and is left to the backoff.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests;

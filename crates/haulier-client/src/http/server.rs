@@ -1,0 +1,81 @@
+//! Where the server is, and whether it may be spoken to.
+
+use std::net::IpAddr;
+
+use haulier_wire::TransferId;
+use reqwest::Url;
+
+use crate::error::AddressError;
+
+/// A server's origin: scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    url: Url,
+}
+
+impl Server {
+    /// Reads `https://HOST[:PORT]`. Plain http is for this machine alone unless `allow_http`.
+    ///
+    /// # Errors
+    /// [`AddressError`] says what is wrong with it.
+    pub fn parse(text: &str, allow_http: bool) -> Result<Self, AddressError> {
+        let url = Url::parse(text).map_err(|_| AddressError::NotAUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(AddressError::Scheme);
+        }
+        let surplus = !url.username().is_empty() || url.password().is_some() || !matches!(url.path(), "" | "/");
+        if surplus || url.query().is_some() || url.fragment().is_some() {
+            return Err(AddressError::Surplus);
+        }
+        let server = Self { url };
+        if server.url.scheme() == "http" && !allow_http && !server.is_loopback() {
+            return Err(AddressError::PlainHttp);
+        }
+        Ok(server)
+    }
+
+    /// Scheme, host and port, as links and messages show them.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// Whether the server is this machine, so that nobody stands between.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
+    }
+
+    /// `/api/config`.
+    pub(super) fn config_url(&self) -> Url {
+        self.at(&["api", "config"])
+    }
+
+    /// `/api/transfers/create`.
+    pub(super) fn create_url(&self) -> Url {
+        self.at(&["api", "transfers", "create"])
+    }
+
+    /// `/api/transfers/{verb}/{id}`.
+    pub(super) fn transfer_url(&self, verb: &str, id: TransferId) -> Url {
+        self.at(&["api", "transfers", verb, id.as_str()])
+    }
+
+    /// `/api/transfers/{verb}/{id}/chunk/{index}`.
+    pub(super) fn chunk_url(&self, verb: &str, id: TransferId, index: u32) -> Url {
+        self.at(&["api", "transfers", verb, id.as_str(), "chunk", &index.to_string()])
+    }
+
+    fn at(&self, segments: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! What a caller can watch while a transfer travels.
+
+use std::time::Duration;
+
+use haulier_wire::TransferId;
+
+/// Hears of a transfer's progress. Called from many tasks at once; must return quickly.
+pub trait Progress: Send + Sync {
+    /// Takes note of one event.
+    fn on(&self, event: Event);
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The sizes are known and chunks begin to travel. Comes again when the transfer has to start anew.
+    Started {
+        /// The transfer.
+        transfer_id: TransferId,
+        /// Sealed bytes in all.
+        sealed_bytes: u64,
+        /// Sealed bytes that need not travel, since an earlier run brought them.
+        present_bytes: u64,
+        /// Chunks in all.
+        total_chunks: u32,
+    },
+    /// A chunk entered the window.
+    ChunkStarted,
+    /// Bytes of chunks moved.
+    Moved(u64),
+    /// Bytes counted by [`Event::Moved`] have to travel again.
+    TakenBack(u64),
+    /// A chunk arrived and was checked.
+    ChunkDone,
+    /// A request failed and will be sent again.
+    Retry {
+        /// Why, without secrets.
+        reason: String,
+        /// How long until then.
+        delay: Duration,
+    },
+    /// All chunks travelled; the rest is finishing.
+    Finishing,
+    /// Something that the person should know although it goes on.
+    Notice(Notice),
+}
+
+/// Things that a person should know although the transfer goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The name was changed to one that every system can store.
+    Renamed {
+        /// The name that travels.
+        name: String,
+    },
+    /// An earlier upload of this file goes on.
+    Resuming,
+    /// Another process is sending the same file; this is a transfer of its own.
+    StateInUse,
+    /// An earlier upload of this file could not go on, so a new transfer starts.
+    StateUnusable,
+    /// The file changed since the earlier run, so a new transfer starts.
+    InputChanged,
+    /// A proxy caps request bodies, so a new transfer with smaller chunks starts.
+    SmallerChunks {
+        /// The new chunk_size in bytes.
+        chunk_bytes: u64,
+    },
+    /// The transfer names no sender's metadata: nothing but its bytes is authentic.
+    NoMetadata,
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn on(&self, _: Event) {}
+}
