@@ -1,9 +1,9 @@
-//! The two binary encodings of the protocol: base64url without padding and lowercase hex.
+//! The binary encodings of the protocol: base64url without padding, lowercase hex, and base64 in HTTP digests.
 //!
-//! Both accept the canonical spelling only, so that one value has one text (docs/FORMAT.md, "Encodings").
+//! All accept the canonical spelling only, so that one value has one text (docs/FORMAT.md, "Encodings").
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Encodes bytes as base64url without padding.
@@ -16,6 +16,18 @@ pub fn to_base64url(bytes: &[u8]) -> String {
 #[must_use]
 pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Encodes bytes as base64 with padding, as HTTP's digest headers have it (RFC 9530).
+#[must_use]
+pub fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Decodes base64 with padding; `None` for anything else.
+#[must_use]
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 /// Encodes bytes as lowercase hex.

@@ -1,0 +1,139 @@
+//! A file on its way in: bytes are written while the next ones arrive, then synced, then handed to the publisher.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::{Publisher, Rename, blocking, remove_file};
+use crate::blob::StagedBlob;
+use crate::store::StoreError;
+
+/// Bytes that gather before they are written in one call.
+const WRITE_BYTES: usize = 256 << 10;
+/// Pieces that gather before they are written in one call: a client of single bytes must not cost memory.
+const WRITE_PIECES: usize = 64;
+
+pub(super) struct StagedFile {
+    path: PathBuf,
+    target: PathBuf,
+    publisher: Arc<Publisher>,
+    /// `None` while a write is under way, and after it failed.
+    file: Option<File>,
+    writing: Option<JoinHandle<(File, io::Result<()>)>>,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    published: bool,
+}
+
+impl StagedFile {
+    pub(super) async fn create(path: PathBuf, target: PathBuf, publisher: Arc<Publisher>) -> Result<Self, StoreError> {
+        let created = path.clone();
+        let file = blocking(move || Ok(File::create_new(created)?)).await?;
+        Ok(Self {
+            path,
+            target,
+            publisher,
+            file: Some(file),
+            writing: None,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            published: false,
+        })
+    }
+
+    /// Waits for the write under way, then starts the next one without waiting for it.
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        self.settle().await?;
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let mut file = self.take_file()?;
+        let pieces = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            let result = write_all(&mut file, &pieces);
+            (file, result)
+        }));
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        if let Some(writing) = &mut self.writing {
+            let joined = writing.await;
+            self.writing = None;
+            let (file, result) = joined.map_err(StoreError::unavailable)?;
+            result?;
+            self.file = Some(file);
+        }
+        Ok(())
+    }
+
+    fn take_file(&mut self) -> Result<File, StoreError> {
+        self.file.take().ok_or_else(|| StoreError::internal(anyhow::anyhow!("written to after a failed write")))
+    }
+}
+
+#[async_trait]
+impl StagedBlob for StagedFile {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        if self.gathered_bytes >= WRITE_BYTES || self.gathered.len() >= WRITE_PIECES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        self.flush().await?;
+        self.settle().await?;
+        let file = self.take_file()?;
+        // The descriptor is not needed again: a rename takes names.
+        blocking(move || Ok(file.sync_data()?)).await
+    }
+
+    async fn publish(mut self: Box<Self>) -> Result<(), StoreError> {
+        let rename = Rename { staged: self.path.clone(), target: self.target.clone() };
+        let publisher = Arc::clone(&self.publisher);
+        let result = publisher.submit(rename).await.map_err(StoreError::unavailable)?;
+        self.published = result.is_ok();
+        result
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if self.published {
+            return;
+        }
+        let path = std::mem::take(&mut self.path);
+        let remove = move || drop(remove_file(&path));
+        // A write under way ends first or writes into a file without a name: both leave nothing.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

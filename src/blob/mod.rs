@@ -1,0 +1,86 @@
+//! Opaque bytes under keys: the trait that the disk and the object stores implement.
+//!
+//! A blob becomes visible whole or not at all. What is staged and never published is garbage that the store removes.
+
+#[cfg(test)]
+mod contract;
+pub mod disk;
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use haulier_wire::{ChunkIndex, TransferId};
+
+use crate::store::StoreError;
+
+/// Names one blob, and owns every path in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlobKey {
+    /// One sealed chunk.
+    Chunk(TransferId, ChunkIndex),
+    /// What is needed to rebuild the transfer's row.
+    Meta(TransferId),
+}
+
+impl BlobKey {
+    /// The transfer that the blob belongs to.
+    #[must_use]
+    pub fn transfer_id(&self) -> TransferId {
+        match self {
+            Self::Chunk(id, _) | Self::Meta(id) => *id,
+        }
+    }
+}
+
+impl fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chunk(id, index) => write!(f, "transfers/{id}/chunks/{index}"),
+            Self::Meta(id) => write!(f, "transfers/{id}/meta.json"),
+        }
+    }
+}
+
+/// Bytes of a blob on their way out, in order. An error in the stream means that the rest will not come.
+pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Stores blobs.
+#[async_trait]
+pub trait BlobStore: fmt::Debug + Send + Sync {
+    /// Begins a blob of exactly `len` bytes. Nobody sees it before [`StagedBlob::publish`].
+    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError>;
+
+    /// Writes a small blob whole, over whatever was there; durable when it returns.
+    async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// The length of a blob; `None` when it is not there.
+    async fn len(&self, key: BlobKey) -> Result<Option<u64>, StoreError>;
+
+    /// Reads `range` of a blob; `None` when the blob is not there or is shorter than `range` asks for.
+    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, StoreError>;
+
+    /// Removes one blob; nothing happens when it is not there.
+    async fn remove(&self, key: BlobKey) -> Result<(), StoreError>;
+
+    /// Removes every blob of a transfer, its meta.json first; nothing happens when there is none.
+    async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError>;
+
+    /// Tells whether the store can be reached and written.
+    async fn probe(&self) -> Result<(), StoreError>;
+}
+
+/// A blob that is being written. Dropped without [`StagedBlob::publish`], it leaves nothing that anyone sees.
+#[async_trait]
+pub trait StagedBlob: Send {
+    /// Appends bytes. May return before they are written; a failure then comes with a later call.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// Waits until all bytes are as durable as they can be before the blob has its name.
+    async fn finish(&mut self) -> Result<(), StoreError>;
+
+    /// Gives the blob its name, over whatever was there; whole and durable when it returns. Call `finish` first.
+    async fn publish(self: Box<Self>) -> Result<(), StoreError>;
+}

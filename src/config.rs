@@ -1,0 +1,260 @@
+//! Environment and flags into one checked structure. Every error names the variable that it is about.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::http::tls::TlsFiles;
+use crate::transfer::state::{Limits, MIN_EXPIRY};
+
+mod unit;
+
+/// Haulier's server: stores sealed chunks that it cannot open.
+#[derive(Debug, Parser)]
+#[command(
+    name = "haulier-server",
+    version,
+    about = "A self-hosted, zero-knowledge server for sending files of any size.",
+    long_about = "A self-hosted, zero-knowledge server for sending files of any size.\n\n\
+        It stores encrypted chunks and has no code that could open them. Without any setting it listens on \
+        http://127.0.0.1:8080 and keeps everything below ./haulier-data: an SQLite file and the chunks.",
+    after_help = "Every setting is an environment variable and a flag; a flag wins. Durations: 30s, 10m, 12h, 7d. \
+        Sizes: 512KiB, 64MiB, 10GiB, 2TiB, or plain bytes.\n\n\
+        Signals: SIGTERM and SIGINT stop it after running requests have finished; SIGHUP reads the TLS \
+        certificate again.\n\n\
+        Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Serve (this is what happens without a command)
+    Serve,
+}
+
+/// The settings as they are given: texts, checked in [`Config::new`].
+#[derive(Debug, Args)]
+struct Settings {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "HAULIER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", global = true)]
+    listen: String,
+    /// Folder of the embedded default: the SQLite file and the chunks
+    #[arg(long, env = "HAULIER_DATA_DIR", default_value = "./haulier-data", value_name = "DIR", global = true)]
+    data_dir: PathBuf,
+    /// Where transfers are recorded: sqlite:PATH [default: haulier.sqlite in the data folder]
+    #[arg(long, env = "HAULIER_DATABASE_URL", value_name = "URL", global = true)]
+    database_url: Option<String>,
+    /// Where chunks are stored: file:///DIR [default: blobs in the data folder]
+    #[arg(long, env = "HAULIER_BLOB_URL", value_name = "URL", global = true)]
+    blob_url: Option<String>,
+    /// The address that people reach this server at, for what it prints at start
+    #[arg(long, env = "HAULIER_PUBLIC_URL", value_name = "URL", global = true)]
+    public_url: Option<String>,
+    /// PEM file with the certificate chain; turns on HTTPS with HTTP/2
+    #[arg(long, env = "HAULIER_TLS_CERT", value_name = "FILE", global = true)]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, env = "HAULIER_TLS_KEY", value_name = "FILE", global = true)]
+    tls_key: Option<PathBuf>,
+    /// Largest file that a transfer may hold
+    #[arg(long, env = "HAULIER_MAX_FILE_SIZE", default_value = "8192TiB", value_name = "SIZE", global = true)]
+    max_file_size: String,
+    /// Most chunks of one transfer
+    #[arg(long, env = "HAULIER_MAX_CHUNKS", default_value = "1000000", value_name = "COUNT", global = true)]
+    max_chunks: String,
+    /// How long a transfer lives when its sender does not say
+    #[arg(long, env = "HAULIER_DEFAULT_EXPIRY", default_value = "7d", value_name = "TIME", global = true)]
+    default_expiry: String,
+    /// Longest life that a sender may ask for
+    #[arg(long, env = "HAULIER_MAX_EXPIRY", default_value = "365d", value_name = "TIME", global = true)]
+    max_expiry: String,
+    /// How long an unfinished upload lives after its last chunk
+    #[arg(long, env = "HAULIER_UPLOAD_EXPIRY", default_value = "7d", value_name = "TIME", global = true)]
+    upload_expiry: String,
+    /// A request body that pauses for longer is given up
+    #[arg(long, env = "HAULIER_CLIENT_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
+    client_timeout: String,
+    /// Most connections at a time; each costs at most 1 MiB of memory
+    #[arg(long, env = "HAULIER_MAX_CONNECTIONS", default_value = "1024", value_name = "COUNT", global = true)]
+    max_connections: String,
+    /// How long running requests may take to finish when the server stops
+    #[arg(long, env = "HAULIER_SHUTDOWN_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
+    shutdown_timeout: String,
+    /// How often expired and abandoned transfers are removed from disk
+    #[arg(long, env = "HAULIER_SWEEP_INTERVAL", default_value = "10m", value_name = "TIME", global = true)]
+    sweep_interval: String,
+    /// How long the bytes of an expired transfer stay, so that running downloads can finish
+    #[arg(long, env = "HAULIER_SWEEP_GRACE", default_value = "1h", value_name = "TIME", global = true)]
+    sweep_grace: String,
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=warn
+    #[arg(long, env = "HAULIER_LOG", default_value = "info,actix_server=warn", value_name = "FILTER", global = true)]
+    log: String,
+    /// How the log on standard error looks
+    #[arg(long, env = "HAULIER_LOG_FORMAT", default_value = "text", value_name = "FORMAT", global = true)]
+    log_format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder of the embedded default.
+    pub data_dir: PathBuf,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The folder of the chunks.
+    pub blobs: PathBuf,
+    /// What people reach this server at.
+    pub public_url: Option<Url>,
+    /// HTTPS when present.
+    pub tls: Option<TlsFiles>,
+    /// What is accepted.
+    pub limits: Limits,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// How long running requests may take at the end.
+    pub shutdown_timeout: Duration,
+    /// Time between sweeps.
+    pub sweep_interval: Duration,
+    /// What to log.
+    pub log: String,
+    /// How the log looks.
+    pub log_format: LogFormat,
+}
+
+impl Cli {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// The first setting that is wrong, by the name of its variable.
+    pub fn config(self) -> anyhow::Result<Config> {
+        let Self { command: Some(Command::Serve) | None, settings } = self;
+        Config::new(settings)
+    }
+}
+
+impl Config {
+    fn new(settings: Settings) -> anyhow::Result<Self> {
+        let limits = limits(&settings)?;
+        EnvFilter::try_new(&settings.log).context("HAULIER_LOG: not a log filter")?;
+        let listen = settings.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
+        let data_dir = settings.data_dir;
+        Ok(Self {
+            listen: listen.ok_or_else(|| anyhow!("HAULIER_LISTEN: expected ADDRESS:PORT, such as 127.0.0.1:8080"))?,
+            database: match &settings.database_url {
+                Some(url) => database_path(url)?,
+                None => data_dir.join("haulier.sqlite"),
+            },
+            blobs: match &settings.blob_url {
+                Some(url) => blob_folder(url)?,
+                None => data_dir.join("blobs"),
+            },
+            public_url: settings.public_url.as_deref().map(public_url).transpose()?,
+            tls: tls_files(settings.tls_cert, settings.tls_key)?,
+            limits,
+            max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?
+                .try_into()?,
+            shutdown_timeout: unit::duration("HAULIER_SHUTDOWN_TIMEOUT", &settings.shutdown_timeout)?,
+            sweep_interval: unit::duration("HAULIER_SWEEP_INTERVAL", &settings.sweep_interval)?,
+            data_dir,
+            log: settings.log,
+            log_format: settings.log_format,
+        })
+    }
+}
+
+fn limits(settings: &Settings) -> anyhow::Result<Limits> {
+    let limits = Limits {
+        max_file_bytes: unit::bytes("HAULIER_MAX_FILE_SIZE", &settings.max_file_size)?,
+        max_total_chunks: unit::count("HAULIER_MAX_CHUNKS", &settings.max_chunks, 1, u64::from(u32::MAX))?
+            .try_into()?,
+        default_expiry: unit::duration("HAULIER_DEFAULT_EXPIRY", &settings.default_expiry)?,
+        max_expiry: unit::duration("HAULIER_MAX_EXPIRY", &settings.max_expiry)?,
+        upload_expiry: unit::duration("HAULIER_UPLOAD_EXPIRY", &settings.upload_expiry)?,
+        client_timeout: unit::duration("HAULIER_CLIENT_TIMEOUT", &settings.client_timeout)?,
+        sweep_grace: unit::duration("HAULIER_SWEEP_GRACE", &settings.sweep_grace)?,
+    };
+    ensure!(limits.max_expiry >= MIN_EXPIRY, "HAULIER_MAX_EXPIRY: must be at least 1s");
+    ensure!(limits.default_expiry >= MIN_EXPIRY, "HAULIER_DEFAULT_EXPIRY: must be at least 1s");
+    ensure!(
+        limits.default_expiry <= limits.max_expiry,
+        "HAULIER_DEFAULT_EXPIRY: must not be longer than HAULIER_MAX_EXPIRY"
+    );
+    ensure!(!limits.upload_expiry.is_zero(), "HAULIER_UPLOAD_EXPIRY: must be at least 1s");
+    ensure!(!limits.client_timeout.is_zero(), "HAULIER_CLIENT_TIMEOUT: must be at least 1s");
+    Ok(limits)
+}
+
+fn database_path(url: &str) -> anyhow::Result<PathBuf> {
+    // The URL may hold a password: an error never repeats it.
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    ensure!(scheme == "sqlite", "HAULIER_DATABASE_URL: expected sqlite:PATH (this version has no other database)");
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    ensure!(!path.is_empty() && path != ":memory:", "HAULIER_DATABASE_URL: expected the path of a file after sqlite:");
+    Ok(PathBuf::from(path))
+}
+
+fn blob_folder(url: &str) -> anyhow::Result<PathBuf> {
+    let expected = "HAULIER_BLOB_URL: expected file:///FOLDER (this version has no other store)";
+    let url = Url::parse(url).map_err(|_| anyhow!(expected))?;
+    ensure!(url.scheme() == "file", expected);
+    url.to_file_path().map_err(|()| anyhow!(expected))
+}
+
+fn public_url(text: &str) -> anyhow::Result<Url> {
+    let expected = "HAULIER_PUBLIC_URL: expected http:// or https:// and a host";
+    let url = Url::parse(text).map_err(|_| anyhow!(expected))?;
+    ensure!(matches!(url.scheme(), "http" | "https") && url.has_host(), expected);
+    ensure!(url.username().is_empty() && url.password().is_none(), "HAULIER_PUBLIC_URL: must not hold a password");
+    Ok(url)
+}
+
+fn tls_files(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<TlsFiles>> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("HAULIER_TLS_KEY: must be set together with HAULIER_TLS_CERT"),
+        (None, Some(_)) => bail!("HAULIER_TLS_CERT: must be set together with HAULIER_TLS_KEY"),
+    }
+}
+
+/// Variables that look like settings and are none: most likely a typing error.
+#[must_use]
+pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    use clap::CommandFactory as _;
+    let command = Cli::command();
+    let known: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()).collect();
+    // The CLI's own, which may well stand in the same environment.
+    let clients = ["HAULIER_SERVER", "HAULIER_ACCESS_TOKEN", "HAULIER_PASSPHRASE"];
+    let is_unknown = |name: &String| {
+        name.starts_with("HAULIER_")
+            && !name.starts_with("HAULIER_TEST_")
+            && !known.contains(&name.as_str())
+            && !clients.contains(&name.as_str())
+    };
+    names.filter(is_unknown).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Request bodies: JSON with a cap before anything is allocated, chunks as a stream.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures::{Stream, StreamExt as _};
+use haulier_wire::limit::MAX_JSON_BODY_BYTES;
+use haulier_wire::{Problem, ProblemType, encoding, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::HttpError;
+use crate::metadata::Digest;
+use crate::transfer::TransferError;
+use crate::transfer::upload::BodyError;
+
+/// Reads a JSON object of at most [`MAX_JSON_BODY_BYTES`]; an empty body is `{}` where `T` allows that.
+///
+/// # Errors
+/// 413, 408, and 400 for anything but one object with the members of `T`.
+pub(super) async fn json<T: DeserializeOwned>(payload: Payload, timeout: Duration) -> Result<T, HttpError> {
+    let body = collect(payload, timeout).await?;
+    let text = if body.is_empty() { b"{}" } else { body.trim_ascii() };
+    // serde would take an array for a struct, its members in order.
+    if text.first() != Some(&b'{') {
+        return Err(HttpError::new(ProblemType::InvalidBody, "The body must be one JSON object."));
+    }
+    serde_json::from_slice(text).map_err(|error| HttpError::new(ProblemType::InvalidBody, format!("{error}.")))
+}
+
+async fn collect(payload: Payload, timeout: Duration) -> Result<Bytes, HttpError> {
+    let mut stream = stream(payload);
+    let mut body = BytesMut::new();
+    while let Some(piece) =
+        tokio::time::timeout(timeout, stream.next()).await.map_err(|_| body_error(BodyError::Timeout))?
+    {
+        let piece = piece.map_err(body_error)?;
+        if body.len() + piece.len() > MAX_JSON_BODY_BYTES {
+            let problem = Problem::new(ProblemType::BodyTooLarge).with_detail("The JSON body is too large.");
+            return Err(Problem { max_bytes: Some(MAX_JSON_BODY_BYTES as u64), ..problem }.into());
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+fn body_error(error: BodyError) -> HttpError {
+    TransferError::from(error).into()
+}
+
+/// The body as the use cases take it.
+pub(super) fn stream(payload: Payload) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin {
+    payload.map(|piece| {
+        piece.map_err(|error| match error {
+            PayloadError::Overflow => BodyError::TooLarge,
+            _ => BodyError::Incomplete,
+        })
+    })
+}
+
+/// Content-Length, which a chunk must have.
+///
+/// # Errors
+/// 411 when it is absent, as it is with chunked transfer coding; 400 when it is not one shortest decimal.
+pub(super) fn content_length(request: &HttpRequest) -> Result<u64, HttpError> {
+    let value = request.headers().get(CONTENT_LENGTH).ok_or_else(|| {
+        HttpError::new(ProblemType::LengthRequired, "Send the chunk with a Content-Length, not in chunked coding.")
+    })?;
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| HttpError::new(ProblemType::InvalidRequest, "Content-Length must be a whole number."))
+}
+
+/// The SHA-256 of `Content-Digest: sha-256=:BASE64:`; `None` when the header names no SHA-256.
+///
+/// # Errors
+/// 400 when a sha-256 is there and is not 32 bytes of base64.
+pub(super) fn content_digest(headers: &HeaderMap) -> Result<Option<Digest>, HttpError> {
+    let invalid = || HttpError::new(ProblemType::InvalidRequest, "Content-Digest must be: sha-256=:BASE64:");
+    let mut found = None;
+    for value in headers.get_all(header::CONTENT_DIGEST) {
+        for member in value.to_str().map_err(|_| invalid())?.split(',') {
+            let Some((name, digest)) = member.trim().split_once('=') else { return Err(invalid()) };
+            if name == "sha-256" {
+                let digest = digest.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).ok_or_else(invalid)?;
+                let bytes = encoding::from_base64(digest).ok_or_else(invalid)?;
+                // RFC 8941: the last member of a name counts.
+                found = Some(bytes.try_into().map_err(|_| invalid())?);
+            }
+        }
+    }
+    Ok(found)
+}

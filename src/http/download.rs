@@ -1,0 +1,89 @@
+//! The reader's routes: info, manifest, one chunk, all chunks end to end.
+
+use actix_web::body::SizedStream;
+use actix_web::http::Method;
+use actix_web::http::header::{self, ETag, EntityTag};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use futures::stream;
+use haulier_wire::encoding::{to_base64, to_hex};
+use haulier_wire::header::REPR_DIGEST;
+use haulier_wire::problem::ProblemType;
+
+use super::Service;
+use super::path::{chunk_index, transfer_id};
+use super::problem::HttpError;
+use super::range::{Part, Selected, select, unless_known};
+use super::token::{Role, presented};
+use crate::blob::ByteStream;
+
+pub(super) async fn info(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let info = service.transfers.info(transfer_id(&request)?).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(info))
+}
+
+pub(super) async fn manifest(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let download = presented(&request, Role::Download)?;
+    let manifest = service.transfers.manifest(transfer_id(&request)?, download.as_ref()).await?;
+    let json = serde_json::to_vec(&manifest).map_err(|_| HttpError::new(ProblemType::Internal, ""))?;
+    let etag = EntityTag::new_strong(to_hex(blake3::hash(&json).as_bytes()));
+    if let Some(response) = unless_known(&request, &etag) {
+        return Ok(response);
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header(ETag(etag))
+        // The owner may change the expiry.
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header(header::ContentType::json())
+        .body(json))
+}
+
+pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let download = presented(&request, Role::Download)?;
+    let found = service.transfers.find_chunk(id, chunk_index(&request)?, download.as_ref()).await?;
+    let part = match select(&request, EntityTag::new_strong(to_hex(&found.blake3)), found.len) {
+        Selected::Done(response) => return Ok(response),
+        Selected::Part(part) => part,
+    };
+    let mut response = part.response();
+    if let Some(sha256) = found.sha256 {
+        response.insert_header((REPR_DIGEST, format!("sha-256=:{}:", to_base64(&sha256))));
+    }
+    if request.method() == Method::HEAD {
+        return Ok(response.body(head(&part)));
+    }
+    let bytes = service.transfers.read_chunk(&found, part.range.clone()).await?;
+    if found.index.get() == 0 && part.starts_at_zero() {
+        service.transfers.count_download(id).await;
+    }
+    Ok(response.body(sized(&part, bytes)))
+}
+
+pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let download = presented(&request, Role::Download)?;
+    let found = service.transfers.find_whole(id, download.as_ref()).await?;
+    // What an id names never changes and never comes back: the id is the content's identity.
+    let part = match select(&request, EntityTag::new_strong(id.to_string()), found.layout.sealed_size()) {
+        Selected::Done(response) => return Ok(response),
+        Selected::Part(part) => part,
+    };
+    if request.method() == Method::HEAD {
+        return Ok(part.response().body(head(&part)));
+    }
+    if part.starts_at_zero() {
+        service.transfers.count_download(id).await;
+    }
+    let bytes = service.transfers.read_whole(&found, part.range.clone());
+    Ok(part.response().body(sized(&part, bytes)))
+}
+
+fn sized(part: &Part, bytes: ByteStream) -> SizedStream<ByteStream> {
+    SizedStream::new(part.range.end - part.range.start, bytes)
+}
+
+/// The length that GET would have, without a byte.
+fn head(part: &Part) -> SizedStream<ByteStream> {
+    sized(part, Box::pin(stream::empty()))
+}

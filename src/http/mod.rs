@@ -1,0 +1,66 @@
+//! The HTTP API: extract, call one use case, render. docs/API.md describes every route.
+
+mod body;
+mod create;
+mod delete;
+mod download;
+mod middleware;
+mod path;
+mod problem;
+mod range;
+mod service;
+pub mod tls;
+mod token;
+mod upload;
+
+use actix_web::web::{self, ServiceConfig};
+
+pub use middleware::{cors, observe};
+pub use service::Service;
+
+/// The route table. The seed's bare `/transfers` answers the same as `/api/transfers`.
+pub fn routes(config: &mut ServiceConfig) {
+    for base in ["/api/transfers", "/transfers"] {
+        config.service(web::scope(base).configure(transfer_routes).default_service(web::to(problem::no_route)));
+    }
+    config
+        .service(resource("/api/config").route(web::get().to(service::config)).route(web::head().to(service::config)))
+        .service(resource("/healthz").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)))
+        .service(resource("/readyz").route(web::get().to(service::readyz)).route(web::head().to(service::readyz)))
+        .default_service(web::to(problem::no_route));
+}
+
+fn transfer_routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/create").route(web::post().to(create::create)))
+        .service(
+            resource("/upload/{id}/chunk/{n}").route(web::put().to(upload::chunk)).route(web::post().to(upload::chunk)),
+        )
+        .service(
+            resource("/upload/{id}")
+                .route(web::get().to(upload::status))
+                .route(web::head().to(upload::status))
+                .route(web::patch().to(upload::update)),
+        )
+        .service(resource("/complete/{id}").route(web::post().to(upload::complete)))
+        .service(
+            resource("/manifest/{id}")
+                .route(web::get().to(download::manifest))
+                .route(web::head().to(download::manifest)),
+        )
+        .service(resource("/info/{id}").route(web::get().to(download::info)).route(web::head().to(download::info)))
+        .service(
+            resource("/download/{id}/chunk/{n}")
+                .route(web::get().to(download::chunk))
+                .route(web::head().to(download::chunk)),
+        )
+        .service(
+            resource("/download/{id}").route(web::get().to(download::whole)).route(web::head().to(download::whole)),
+        )
+        .service(resource("/delete/{id}").route(web::delete().to(delete::delete)));
+}
+
+/// A path that answers 405 as a problem document to methods without a route.
+fn resource(path: &str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(problem::no_method))
+}

@@ -1,0 +1,55 @@
+//! What is not about one transfer: configuration, liveness, readiness.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::Data;
+use haulier_wire::api::ServerConfig;
+use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
+use haulier_wire::{ByteLen, ChunkCount, ProblemType};
+
+use super::problem::HttpError;
+use crate::shutdown::Shutdown;
+use crate::transfer::Transfers;
+use crate::transfer::state::MIN_EXPIRY;
+
+/// What every handler works with.
+#[derive(Debug)]
+pub struct Service {
+    /// The use cases.
+    pub transfers: Transfers,
+    /// Whether the process is about to stop.
+    pub shutdown: Shutdown,
+}
+
+pub(super) async fn config(service: Data<Service>) -> HttpResponse {
+    let limits = service.transfers.limits();
+    let bytes = |value| ByteLen::new(value).unwrap_or(ByteLen::MAX);
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-cache")).json(ServerConfig {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        max_file_bytes: bytes(limits.max_file_bytes),
+        min_chunk_bytes: bytes(MIN_CHUNK_SIZE_BYTES),
+        max_chunk_bytes: bytes(MAX_CHUNK_SIZE_BYTES),
+        max_total_chunks: ChunkCount::new(limits.max_total_chunks).unwrap_or(ChunkCount::MIN),
+        default_expires_in_seconds: limits.default_expiry.as_secs(),
+        min_expires_in_seconds: MIN_EXPIRY.as_secs(),
+        max_expires_in_seconds: limits.max_expiry.as_secs(),
+        upload_expires_in_seconds: limits.upload_expiry.as_secs(),
+        client_timeout_seconds: limits.client_timeout.as_secs(),
+        download_limits: false,
+        access_token_required: false,
+    })
+}
+
+/// The process answers.
+pub(super) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(serde_json::json!({ "status": "ok" }))
+}
+
+/// The process can do its work: both stores are reached, and it is not about to stop.
+pub(super) async fn readyz(service: Data<Service>) -> Result<HttpResponse, HttpError> {
+    if service.shutdown.has_begun() {
+        return Err(HttpError::new(ProblemType::Unavailable, "The server is shutting down."));
+    }
+    service.transfers.probe().await?;
+    Ok(healthz().await)
+}

@@ -1,0 +1,67 @@
+//! The owner's routes of an upload: chunk, status, update, complete.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use haulier_wire::ByteLen;
+use haulier_wire::api::{ChunkResponse, ChunkStatus, CompleteRequest, UpdateRequest};
+use haulier_wire::encoding::to_hex;
+
+use super::path::{chunk_index, transfer_id};
+use super::problem::HttpError;
+use super::token::{Role, presented};
+use super::{Service, body};
+use crate::transfer::upload::ChunkUpload;
+
+pub(super) async fn chunk(
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let upload = ChunkUpload {
+        transfer_id: transfer_id(&request)?,
+        index: chunk_index(&request)?,
+        announced: body::content_length(&request)?,
+        content_digest: body::content_digest(request.headers())?,
+    };
+    let owner = presented(&request, Role::Owner)?;
+    let stored = service.transfers.upload_chunk(upload, owner.as_ref(), body::stream(payload)).await?;
+    let (mut response, status) = match stored.is_new {
+        true => (HttpResponse::Created(), ChunkStatus::Stored),
+        false => (HttpResponse::Ok(), ChunkStatus::AlreadyStored),
+    };
+    Ok(response.json(ChunkResponse {
+        transfer_id: upload.transfer_id,
+        chunk_index: upload.index,
+        size: ByteLen::new(upload.announced).unwrap_or(ByteLen::MAX),
+        blake3: to_hex(&stored.blake3),
+        status,
+    }))
+}
+
+pub(super) async fn status(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let owner = presented(&request, Role::Owner)?;
+    let status = service.transfers.upload_status(transfer_id(&request)?, owner.as_ref()).await?;
+    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(status))
+}
+
+pub(super) async fn update(
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let owner = presented(&request, Role::Owner)?;
+    let update: UpdateRequest = body::json(payload, service.transfers.limits().client_timeout).await?;
+    Ok(HttpResponse::Ok().json(service.transfers.update(id, owner.as_ref(), &update).await?))
+}
+
+pub(super) async fn complete(
+    service: Data<Service>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let owner = presented(&request, Role::Owner)?;
+    let complete: CompleteRequest = body::json(payload, service.transfers.limits().client_timeout).await?;
+    Ok(HttpResponse::Ok().json(service.transfers.complete(id, owner.as_ref(), &complete).await?))
+}

@@ -1,0 +1,209 @@
+//! What the server knows of transfers: the trait that the databases implement.
+//!
+//! Every method is one atomic intent. Races come back as values, absence as `Option`; only failures are errors.
+
+#[cfg(test)]
+mod contract;
+mod sql;
+pub mod sqlite;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use haulier_wire::{ChunkIndex, ChunkLayout, Timestamp, TokenHash, TransferId, TransferKind};
+
+use crate::store::StoreError;
+
+/// A BLAKE3 or SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// The states that are stored. Expiry is not among them: it follows from the times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredState {
+    /// Chunks are arriving.
+    Pending,
+    /// Frozen.
+    Completed,
+    /// A tombstone.
+    Deleted,
+}
+
+/// When a transfer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this moment.
+    At(Timestamp),
+    /// So many milliseconds after complete.
+    AfterComplete(i64),
+}
+
+/// One transfer's row, without its sealed metadata.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// Its id.
+    pub id: TransferId,
+    /// FULL or SEED.
+    pub kind: TransferKind,
+    /// What is stored of its state; `transfer::state` says what that means now.
+    pub state: StoredState,
+    /// BLAKE3 of the create request.
+    pub create_digest: Digest,
+    /// Its cut.
+    pub layout: ChunkLayout,
+    /// Chunks whose blobs are there.
+    pub stored_chunks: u32,
+    /// Their sealed bytes.
+    pub stored_bytes: u64,
+    /// FULL only.
+    pub key_check: Option<Vec<u8>>,
+    /// When the key mode has a passphrase.
+    pub kdf_salt: Option<[u8; 16]>,
+    /// Who may write and delete; nobody in particular when absent.
+    pub owner_token_hash: Option<TokenHash>,
+    /// Who may read; everybody when absent.
+    pub download_token_hash: Option<TokenHash>,
+    /// 0: no limit.
+    pub max_downloads: u64,
+    /// Downloads counted so far.
+    pub download_count: u64,
+    /// When create was called.
+    pub created_at: Timestamp,
+    /// When a pending upload ends.
+    pub upload_expires_at: Timestamp,
+    /// When the transfer ends.
+    pub expiry: Expiry,
+    /// When complete was called.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// A transfer to be created.
+#[derive(Clone, Debug)]
+pub struct NewTransfer {
+    /// The row; its counters are 0 and its state is pending.
+    pub transfer: Transfer,
+    /// 28 bytes to 1 MiB.
+    pub sealed_metadata: Option<Vec<u8>>,
+}
+
+/// What create found.
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// The row is new.
+    New,
+    /// The id was taken; here is its row.
+    Existing(Box<Transfer>),
+}
+
+/// How far a chunk has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The bytes are known, the blob is not there yet: from now on no other bytes get this index.
+    Reserve,
+    /// The blob is there.
+    Store,
+}
+
+/// One step of one chunk.
+#[derive(Clone, Debug)]
+pub struct ChunkRecord {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// The chunk.
+    pub index: ChunkIndex,
+    /// The identity of its bytes.
+    pub blake3: Digest,
+    /// When it was computed to verify a Content-Digest.
+    pub sha256: Option<Digest>,
+    /// Sealed bytes.
+    pub len: u64,
+    /// How far it has come.
+    pub step: Step,
+    /// The present moment.
+    pub now: Timestamp,
+    /// When the upload ends if no further chunk arrives.
+    pub upload_expires_at: Timestamp,
+}
+
+/// What came of one [`ChunkRecord`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// This record took the step.
+    New,
+    /// The same bytes are reserved, their blob may still be missing.
+    Same,
+    /// The same bytes are stored.
+    Stored,
+    /// Other bytes have the index.
+    Conflict,
+    /// The transfer takes no chunks: it was deleted, has expired or is not there.
+    Closed,
+}
+
+/// What came of setting something that can be set once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOnce {
+    /// It is set now.
+    New,
+    /// The same was set before.
+    Same,
+    /// Something else was set before.
+    Conflict,
+}
+
+/// One chunk whose blob is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredChunk {
+    /// The identity of its bytes.
+    pub blake3: Digest,
+    /// When it was computed to verify a Content-Digest.
+    pub sha256: Option<Digest>,
+}
+
+/// Stores what the server knows of transfers. What it has answered is durable.
+#[async_trait]
+pub trait MetadataStore: Debug + Send + Sync {
+    /// Inserts a transfer, or finds the one that has its id.
+    async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError>;
+
+    /// Finds a transfer, tombstones included.
+    async fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StoreError>;
+
+    /// Finds a transfer's sealed metadata.
+    async fn sealed_metadata(&self, id: TransferId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Sets a transfer's sealed metadata, once.
+    async fn set_sealed_metadata(&self, id: TransferId, sealed: &[u8]) -> Result<SetOnce, StoreError>;
+
+    /// Takes the next step of many chunks in one commit; answers each, in order.
+    async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Finds a chunk whose blob is there.
+    async fn stored_chunk(&self, id: TransferId, index: ChunkIndex) -> Result<Option<StoredChunk>, StoreError>;
+
+    /// Lists inclusive ranges of chunks that are not stored, the first `most`.
+    async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError>;
+
+    /// Freezes a pending transfer all of whose chunks are stored; `false` when it is not that.
+    async fn complete(&self, id: TransferId, at: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Changes when a transfer ends, unless it was deleted; `false` when it was.
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError>;
+
+    /// Turns a transfer into a tombstone; `false` when it is one.
+    async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Counts one download.
+    async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
+
+    /// Lists transfers whose blobs can go: deleted, or ended before `ended_before`; the first `most`.
+    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError>;
+
+    /// Notes that a transfer's blobs are gone, and forgets its chunks and sealed metadata.
+    async fn swept(&self, id: TransferId) -> Result<(), StoreError>;
+
+    /// Tells whether the database can be reached.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Ends all connections, after what is under way.
+    async fn close(&self);
+}

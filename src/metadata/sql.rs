@@ -1,0 +1,170 @@
+//! The statements and the row decoding that all databases share: `$1`, `ON CONFLICT` and window functions work in each.
+
+use anyhow::{Context as _, anyhow};
+use haulier_wire::{ByteLen, ChunkCount, ChunkLayout, Timestamp, TransferKind};
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
+use super::{Expiry, StoredState, Transfer};
+use crate::store::StoreError;
+
+pub(super) const INSERT_TRANSFER: &str = "
+    INSERT INTO transfers (id, kind, state, create_digest, file_size, chunk_size, total_chunks, key_check, kdf_salt,
+        owner_token_hash, download_token_hash, max_downloads, created_at, upload_expires_at, expires_in_ms, expires_at)
+    VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (id) DO NOTHING";
+
+pub(super) const SELECT_TRANSFER: &str = "
+    SELECT id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
+        kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, created_at, upload_expires_at,
+        expires_in_ms, expires_at, completed_at
+    FROM transfers WHERE id = $1";
+
+pub(super) const SELECT_SEALED_METADATA: &str = "SELECT sealed FROM sealed_metadata WHERE transfer_id = $1";
+
+/// Only while pending: what completed lacks, it lacks for good, and a tombstone gets nothing.
+pub(super) const INSERT_SEALED_METADATA: &str = "
+    INSERT INTO sealed_metadata (transfer_id, sealed)
+    SELECT id, $2 FROM transfers WHERE id = $1 AND state = 'pending'
+    ON CONFLICT (transfer_id) DO NOTHING";
+
+/// Whether a transfer takes or keeps chunks at `$2`.
+pub(super) const SELECT_OPEN: &str = "
+    SELECT state FROM transfers WHERE id = $1 AND (
+        (state = 'pending' AND upload_expires_at > $2 AND (expires_at IS NULL OR expires_at > $2))
+        OR (state = 'completed' AND expires_at > $2))";
+
+pub(super) const SELECT_CHUNK: &str =
+    "SELECT blake3, sha256, stored FROM chunks WHERE transfer_id = $1 AND chunk_index = $2";
+
+pub(super) const RESERVE_CHUNK: &str = "
+    INSERT INTO chunks (transfer_id, chunk_index, blake3, sha256, stored) VALUES ($1, $2, $3, $4, 0)
+    ON CONFLICT (transfer_id, chunk_index) DO NOTHING";
+
+pub(super) const STORE_CHUNK: &str = "
+    UPDATE chunks SET stored = 1, sha256 = COALESCE(sha256, $4)
+    WHERE transfer_id = $1 AND chunk_index = $2 AND blake3 = $3 AND stored = 0";
+
+pub(super) const COUNT_STORED: &str = "
+    UPDATE transfers SET stored_chunks = stored_chunks + $2, stored_bytes = stored_bytes + $3,
+        upload_expires_at = CASE WHEN $4 > upload_expires_at THEN $4 ELSE upload_expires_at END
+    WHERE id = $1";
+
+/// The gaps between stored chunks, with an imagined one before the first and one after the last.
+pub(super) const SELECT_MISSING: &str = "
+    SELECT first, last FROM (
+        SELECT chunk_index + 1 AS first, LEAD(chunk_index, 1, $2) OVER (ORDER BY chunk_index) - 1 AS last
+        FROM (SELECT -1 AS chunk_index
+            UNION ALL SELECT chunk_index FROM chunks WHERE transfer_id = $1 AND stored = 1) AS stored_chunks
+    ) AS gaps
+    WHERE last >= first ORDER BY first LIMIT $3";
+
+pub(super) const COMPLETE: &str = "
+    UPDATE transfers SET state = 'completed', completed_at = $2, expires_at = $3
+    WHERE id = $1 AND state = 'pending' AND stored_chunks = total_chunks AND upload_expires_at > $2";
+
+pub(super) const SET_EXPIRY: &str = "
+    UPDATE transfers SET expires_in_ms = $2, expires_at = $3 WHERE id = $1 AND state <> 'deleted'";
+
+pub(super) const DELETE: &str = "
+    UPDATE transfers SET state = 'deleted', deleted_at = $2 WHERE id = $1 AND state <> 'deleted'";
+
+pub(super) const COUNT_DOWNLOAD: &str = "UPDATE transfers SET download_count = download_count + 1 WHERE id = $1";
+
+pub(super) const SELECT_SWEEPABLE: &str = "
+    SELECT id FROM transfers WHERE blobs_removed = 0 AND (
+        state = 'deleted'
+        OR expires_at <= $1
+        OR (state = 'pending' AND upload_expires_at <= $1))
+    LIMIT $2";
+
+pub(super) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE transfer_id = $1";
+pub(super) const DELETE_SEALED_METADATA: &str = "DELETE FROM sealed_metadata WHERE transfer_id = $1";
+pub(super) const MARK_SWEPT: &str = "UPDATE transfers SET blobs_removed = 1 WHERE id = $1";
+
+/// Reads one row of [`SELECT_TRANSFER`].
+pub(super) fn transfer<R>(row: &R) -> Result<Transfer, StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    decode(row).map_err(|error| StoreError::internal(error.context("a row of transfers is damaged")))
+}
+
+fn decode<R>(row: &R) -> anyhow::Result<Transfer>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let number = |column: &'static str| -> anyhow::Result<i64> { Ok(row.try_get(column)?) };
+    let text = |column: &'static str| -> anyhow::Result<Option<String>> { Ok(row.try_get(column)?) };
+    let bytes = |column: &'static str| -> anyhow::Result<Option<Vec<u8>>> { Ok(row.try_get(column)?) };
+    let time = |column: &'static str| -> anyhow::Result<Option<Timestamp>> {
+        let milliseconds: Option<i64> = row.try_get(column)?;
+        milliseconds.map(Timestamp::from_millisecond).transpose().context(column)
+    };
+    let required_time = |column: &'static str| time(column)?.context(column);
+    let expires_in_ms: Option<i64> = row.try_get("expires_in_ms")?;
+    let file_size = ByteLen::new(u64::try_from(number("file_size")?)?).context("file_size")?;
+    let total_chunks = ChunkCount::new(u32::try_from(number("total_chunks")?)?).context("total_chunks")?;
+    Ok(Transfer {
+        id: row.try_get::<String, _>("id")?.parse()?,
+        kind: kind_from_text(&text("kind")?.context("kind")?)?,
+        state: state_from_text(&text("state")?.context("state")?)?,
+        create_digest: bytes("create_digest")?.context("create_digest")?.try_into().map_err(|_| anyhow!("digest"))?,
+        layout: ChunkLayout::check(file_size, u64::try_from(number("chunk_size")?)?, total_chunks)?,
+        stored_chunks: u32::try_from(number("stored_chunks")?)?,
+        stored_bytes: u64::try_from(number("stored_bytes")?)?,
+        key_check: bytes("key_check")?,
+        kdf_salt: bytes("kdf_salt")?.map(TryInto::try_into).transpose().map_err(|_| anyhow!("kdf_salt"))?,
+        owner_token_hash: text("owner_token_hash")?.map(|hash| hash.parse()).transpose()?,
+        download_token_hash: text("download_token_hash")?.map(|hash| hash.parse()).transpose()?,
+        max_downloads: u64::try_from(number("max_downloads")?)?,
+        download_count: u64::try_from(number("download_count")?)?,
+        created_at: required_time("created_at")?,
+        upload_expires_at: required_time("upload_expires_at")?,
+        expiry: match (time("expires_at")?, expires_in_ms) {
+            (Some(at), _) => Expiry::At(at),
+            (None, Some(milliseconds)) => Expiry::AfterComplete(milliseconds),
+            (None, None) => return Err(anyhow!("expires_at and expires_in_ms are both null")),
+        },
+        completed_at: time("completed_at")?,
+    })
+}
+
+pub(super) fn kind_text(kind: TransferKind) -> &'static str {
+    match kind {
+        TransferKind::Full => "full",
+        TransferKind::Seed => "seed",
+    }
+}
+
+fn kind_from_text(text: &str) -> anyhow::Result<TransferKind> {
+    match text {
+        "full" => Ok(TransferKind::Full),
+        "seed" => Ok(TransferKind::Seed),
+        _ => Err(anyhow!("unknown kind")),
+    }
+}
+
+pub(super) fn state_from_text(text: &str) -> anyhow::Result<StoredState> {
+    match text {
+        "pending" => Ok(StoredState::Pending),
+        "completed" => Ok(StoredState::Completed),
+        "deleted" => Ok(StoredState::Deleted),
+        _ => Err(anyhow!("unknown state")),
+    }
+}
+
+/// `expires_in_ms` and `expires_at` of an expiry: exactly one is set.
+pub(super) fn expiry_columns(expiry: Expiry) -> (Option<i64>, Option<i64>) {
+    match expiry {
+        Expiry::At(at) => (None, Some(at.as_millisecond())),
+        Expiry::AfterComplete(milliseconds) => (Some(milliseconds), None),
+    }
+}

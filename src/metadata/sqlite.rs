@@ -1,0 +1,297 @@
+//! SQLite: the embedded default. One writer, many readers, write-ahead log, every commit synced.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use haulier_wire::{ChunkIndex, Timestamp, TransferId};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::{
+    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk,
+    StoredState, Transfer, sql,
+};
+use crate::store::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock that another process holds, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One SQLite file, which this process alone writes.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if need be, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or was written by a newer version.
+    pub async fn open(path: &Path) -> anyhow::Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).min_connections(1);
+        let open = || format!("cannot open the database {}", path.display());
+        let writer = pool(1).connect_with(options.clone()).await.with_context(open)?;
+        MIGRATIONS.run(&writer).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
+        let readers = pool(READERS).connect_with(options.read_only(true)).await.with_context(open)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Begins a write at once: a transaction that began by reading could not be upgraded beside another.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError> {
+        let mut tx = self.begin().await?;
+        if let Some(existing) = select_transfer(&mut tx, new.transfer.id).await? {
+            return Ok(Created::Existing(Box::new(existing)));
+        }
+        insert_transfer(&mut tx, &new.transfer).await?;
+        if let Some(sealed) = &new.sealed_metadata {
+            sqlx::query(sql::INSERT_SEALED_METADATA)
+                .bind(new.transfer.id.as_str())
+                .bind(sealed)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(Created::New)
+    }
+
+    async fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StoreError> {
+        select_transfer(&mut *self.readers.acquire().await?, id).await
+    }
+
+    async fn sealed_metadata(&self, id: TransferId) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query(sql::SELECT_SEALED_METADATA).bind(id.as_str()).fetch_optional(&self.readers).await?;
+        Ok(row.map(|row| row.try_get("sealed")).transpose()?)
+    }
+
+    async fn set_sealed_metadata(&self, id: TransferId, sealed: &[u8]) -> Result<SetOnce, StoreError> {
+        let mut tx = self.begin().await?;
+        let inserted =
+            sqlx::query(sql::INSERT_SEALED_METADATA).bind(id.as_str()).bind(sealed).execute(&mut *tx).await?;
+        if inserted.rows_affected() == 1 {
+            tx.commit().await?;
+            return Ok(SetOnce::New);
+        }
+        let row = sqlx::query(sql::SELECT_SEALED_METADATA).bind(id.as_str()).fetch_optional(&mut *tx).await?;
+        let set: Option<Vec<u8>> = row.map(|row| row.try_get("sealed")).transpose()?;
+        Ok(if set.as_deref() == Some(sealed) { SetOnce::Same } else { SetOnce::Conflict })
+    }
+
+    async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut stored: HashMap<TransferId, (i64, i64, i64)> = HashMap::new();
+        let mut results = Vec::with_capacity(records.len());
+        for record in records {
+            let result = record_one(&mut tx, record).await?;
+            if record.step == Step::Store && result == Recorded::New {
+                let (chunks, bytes, until) = stored.entry(record.transfer_id).or_default();
+                *chunks += 1;
+                *bytes += i64::try_from(record.len).map_err(StoreError::internal)?;
+                *until = (*until).max(record.upload_expires_at.as_millisecond());
+            }
+            results.push(result);
+        }
+        for (id, (chunks, bytes, until)) in stored {
+            let counted = sqlx::query(sql::COUNT_STORED).bind(id.as_str()).bind(chunks).bind(bytes).bind(until);
+            counted.execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(results)
+    }
+
+    async fn stored_chunk(&self, id: TransferId, index: ChunkIndex) -> Result<Option<StoredChunk>, StoreError> {
+        let found = select_chunk(&mut *self.readers.acquire().await?, id, index).await?;
+        Ok(found.filter(|(_, stored)| *stored).map(|(chunk, _)| chunk))
+    }
+
+    async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError> {
+        let limit = i64::try_from(most).map_err(StoreError::internal)?;
+        let query = sqlx::query(sql::SELECT_MISSING).bind(id.as_str()).bind(i64::from(total)).bind(limit);
+        let rows = query.fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok([index_column(row, "first")?, index_column(row, "last")?])).collect()
+    }
+
+    async fn complete(&self, id: TransferId, at: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(sql::COMPLETE).bind(id.as_str());
+        let query = query.bind(at.as_millisecond()).bind(expires_at.as_millisecond());
+        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+    }
+
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
+        let (expires_in_ms, expires_at) = sql::expiry_columns(expiry);
+        let query = sqlx::query(sql::SET_EXPIRY).bind(id.as_str()).bind(expires_in_ms).bind(expires_at);
+        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+    }
+
+    async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(sql::DELETE).bind(id.as_str()).bind(at.as_millisecond());
+        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+    }
+
+    async fn count_download(&self, id: TransferId) -> Result<(), StoreError> {
+        sqlx::query(sql::COUNT_DOWNLOAD).bind(id.as_str()).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
+        let query = sqlx::query(sql::SELECT_SWEEPABLE).bind(ended_before.as_millisecond()).bind(i64::from(most));
+        let rows = query.fetch_all(&self.readers).await?;
+        rows.iter().map(|row| row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)).collect()
+    }
+
+    async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
+            sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn select_transfer(connection: &mut SqliteConnection, id: TransferId) -> Result<Option<Transfer>, StoreError> {
+    let row = sqlx::query(sql::SELECT_TRANSFER).bind(id.as_str()).fetch_optional(connection).await?;
+    row.as_ref().map(sql::transfer).transpose()
+}
+
+async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer) -> Result<(), StoreError> {
+    let (expires_in_ms, expires_at) = sql::expiry_columns(transfer.expiry);
+    sqlx::query(sql::INSERT_TRANSFER)
+        .bind(transfer.id.as_str())
+        .bind(sql::kind_text(transfer.kind))
+        .bind(transfer.create_digest.as_slice())
+        .bind(i64::try_from(transfer.layout.file_size()).map_err(StoreError::internal)?)
+        .bind(i64::from(transfer.layout.chunk_size()))
+        .bind(i64::from(transfer.layout.total_chunks()))
+        .bind(transfer.key_check.as_deref())
+        .bind(transfer.kdf_salt.as_ref().map(<[u8; 16]>::as_slice))
+        .bind(transfer.owner_token_hash.as_ref().map(|hash| hash.as_str()))
+        .bind(transfer.download_token_hash.as_ref().map(|hash| hash.as_str()))
+        .bind(i64::try_from(transfer.max_downloads).map_err(StoreError::internal)?)
+        .bind(transfer.created_at.as_millisecond())
+        .bind(transfer.upload_expires_at.as_millisecond())
+        .bind(expires_in_ms)
+        .bind(expires_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn record_one(connection: &mut SqliteConnection, record: &ChunkRecord) -> Result<Recorded, StoreError> {
+    let id = record.transfer_id;
+    let open = sqlx::query(sql::SELECT_OPEN).bind(id.as_str()).bind(record.now.as_millisecond());
+    let Some(row) = open.fetch_optional(&mut *connection).await? else { return Ok(Recorded::Closed) };
+    let state = sql::state_from_text(row.try_get("state")?).map_err(StoreError::internal)?;
+
+    if let Some((chunk, stored)) = select_chunk(connection, id, record.index).await? {
+        return match (chunk.blake3 == record.blake3, stored, record.step) {
+            (false, _, _) => Ok(Recorded::Conflict),
+            (true, true, _) => Ok(Recorded::Stored),
+            (true, false, Step::Reserve) => Ok(Recorded::Same),
+            (true, false, Step::Store) => {
+                step(connection, sql::STORE_CHUNK, record).await?;
+                Ok(Recorded::New)
+            }
+        };
+    }
+    match (record.step, state) {
+        (Step::Reserve, StoredState::Pending) => {
+            step(connection, sql::RESERVE_CHUNK, record).await?;
+            Ok(Recorded::New)
+        }
+        // Swept between the two steps, or a completed transfer without this chunk, which cannot be.
+        _ => Ok(Recorded::Closed),
+    }
+}
+
+async fn step(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    record: &ChunkRecord,
+) -> Result<(), StoreError> {
+    sqlx::query(statement)
+        .bind(record.transfer_id.as_str())
+        .bind(i64::from(record.index.get()))
+        .bind(record.blake3.as_slice())
+        .bind(record.sha256.as_ref().map(Digest::as_slice))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn select_chunk(
+    connection: &mut SqliteConnection,
+    id: TransferId,
+    index: ChunkIndex,
+) -> Result<Option<(StoredChunk, bool)>, StoreError> {
+    let query = sqlx::query(sql::SELECT_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
+    let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
+    let sha256: Option<Vec<u8>> = row.try_get("sha256")?;
+    let chunk = StoredChunk { blake3: digest(row.try_get("blake3")?)?, sha256: sha256.map(digest).transpose()? };
+    Ok(Some((chunk, row.try_get::<i64, _>("stored")? == 1)))
+}
+
+fn digest(bytes: Vec<u8>) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::internal(anyhow::anyhow!("a row of chunks is damaged: digest length")))
+}
+
+fn index_column(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
+    u32::try_from(row.try_get::<i64, _>(column)?).map_err(StoreError::internal)
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        const SQLITE_BUSY: &str = "5";
+        const SQLITE_FULL: &str = "13";
+        /// SQLITE_IOERR_WRITE: what a full disk looks like to the write-ahead log's index.
+        const SQLITE_IOERR_FULL: [&str; 2] = ["778", "4874"];
+        let code = match &error {
+            sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
+            _ => None,
+        };
+        match (code.as_deref(), &error) {
+            (Some(SQLITE_FULL), _) => Self::Full,
+            (Some(code), _) if SQLITE_IOERR_FULL.contains(&code) => Self::Full,
+            (Some(SQLITE_BUSY), _) => Self::unavailable(error),
+            (_, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed) => {
+                Self::unavailable(error)
+            }
+            (_, sqlx::Error::Io(_)) => Self::unavailable(error),
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! How the database and the blob store fail, as the use cases need to tell it apart.
+
+use std::sync::Arc;
+
+/// A failure of the database or of the blob store. Cheap to clone: one failed batch answers many requests.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space is left; the same call works again once there is some.
+    #[error("no space is left")]
+    Full,
+    /// Away or overloaded; the same call may work again.
+    #[error("the store is not available")]
+    Unavailable(#[source] Arc<anyhow::Error>),
+    /// A fault that another try will not mend.
+    #[error("the store failed")]
+    Internal(#[source] Arc<anyhow::Error>),
+}
+
+impl StoreError {
+    /// Wraps a fault that another try will not mend.
+    pub fn internal(source: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(Arc::new(source.into()))
+    }
+
+    /// Wraps a failure that may pass.
+    pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
+        Self::Unavailable(Arc::new(source.into()))
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::StorageFull | Kind::QuotaExceeded => Self::Full,
+            Kind::TimedOut | Kind::Interrupted | Kind::ResourceBusy | Kind::StaleNetworkFileHandle => {
+                Self::unavailable(error)
+            }
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Complete: freezes a transfer once every chunk is there.
+
+use bytes::Bytes;
+use haulier_wire::api::{CompleteRequest, CompleteResponse, Transparency, check_sealed_metadata};
+use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
+
+use super::state::{self, Liveness};
+use super::{Token, TransferError, Transfers, access, saved};
+use crate::blob::BlobKey;
+use crate::metadata::{Expiry, SetOnce, StoredState, Transfer};
+use crate::store::StoreError;
+
+/// SHA-256 of nothing: what the legacy answer's `ip` holds where no address is kept.
+const NO_ADDRESS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+impl Transfers {
+    /// Freezes a transfer, or answers again as it did before.
+    ///
+    /// # Errors
+    /// [`TransferError::ChunksMissing`] while chunks are missing; [`TransferError::SealedMetadataConflict`] when the
+    /// sealed metadata is absent or another was set.
+    pub async fn complete(
+        &self,
+        id: TransferId,
+        owner: Option<&Token>,
+        request: &CompleteRequest,
+    ) -> Result<CompleteResponse, TransferError> {
+        let now = self.clock.now();
+        let transfer = self.live(id, now).await?;
+        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        self.settle_sealed_metadata(&transfer, request).await?;
+        if transfer.state == StoredState::Completed {
+            return response(&transfer);
+        }
+        let (missing, more) = self.missing(&transfer).await?;
+        if !missing.is_empty() {
+            return Err(TransferError::ChunksMissing { missing, more });
+        }
+        let expires_at = state::expires_at(transfer.expiry, now);
+        let frozen = Transfer {
+            state: StoredState::Completed,
+            completed_at: Some(now),
+            expiry: Expiry::At(expires_at),
+            stored_chunks: transfer.layout.total_chunks(),
+            stored_bytes: transfer.layout.sealed_size(),
+            ..transfer
+        };
+        self.save(&frozen).await?;
+        if self.metadata.complete(id, now, expires_at).await? {
+            return response(&frozen);
+        }
+        self.lost_race(id, now).await
+    }
+
+    async fn settle_sealed_metadata(
+        &self,
+        transfer: &Transfer,
+        request: &CompleteRequest,
+    ) -> Result<(), TransferError> {
+        match (transfer.kind, &request.sealed_metadata) {
+            (TransferKind::Seed, None) => Ok(()),
+            (TransferKind::Seed, Some(_)) => Err(TransferError::SealedMetadataSurplus),
+            (TransferKind::Full, None) => match self.metadata.sealed_metadata(transfer.id).await? {
+                Some(_) => Ok(()),
+                None => Err(TransferError::SealedMetadataConflict),
+            },
+            (TransferKind::Full, Some(sealed)) => {
+                check_sealed_metadata(sealed)?;
+                match self.metadata.set_sealed_metadata(transfer.id, &sealed.0).await? {
+                    SetOnce::New | SetOnce::Same => Ok(()),
+                    SetOnce::Conflict => Err(TransferError::SealedMetadataConflict),
+                }
+            }
+        }
+    }
+
+    /// Writes meta.json, from which the row can be rebuilt.
+    pub(super) async fn save(&self, transfer: &Transfer) -> Result<(), StoreError> {
+        let sealed = self.metadata.sealed_metadata(transfer.id).await?;
+        let saved = serde_json::to_vec(&saved::Saved::new(transfer, sealed)).map_err(StoreError::internal)?;
+        self.blobs.put(BlobKey::Meta(transfer.id), Bytes::from(saved)).await
+    }
+
+    /// Another request completed, deleted or outlived the transfer between our look and our update.
+    async fn lost_race(&self, id: TransferId, now: Timestamp) -> Result<CompleteResponse, TransferError> {
+        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+        match state::liveness(&transfer, now) {
+            Liveness::Completed => {
+                // Our meta.json may have overwritten the winner's.
+                self.save(&transfer).await?;
+                response(&transfer)
+            }
+            Liveness::Deleted => {
+                self.blobs.remove(BlobKey::Meta(id)).await?;
+                Err(TransferError::Deleted)
+            }
+            Liveness::Expired | Liveness::Pending => {
+                self.blobs.remove(BlobKey::Meta(id)).await?;
+                Err(TransferError::Expired)
+            }
+        }
+    }
+}
+
+fn response(transfer: &Transfer) -> Result<CompleteResponse, TransferError> {
+    let damaged = || StoreError::internal(anyhow::anyhow!("a completed row without completed_at"));
+    let completed_at = transfer.completed_at.ok_or_else(damaged)?;
+    let id = transfer.id;
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    Ok(CompleteResponse {
+        transfer_id: id,
+        download_url: format!("/d/{id}"),
+        transparency: Transparency {
+            ip: NO_ADDRESS.to_owned(),
+            timestamp: transfer.created_at,
+            file_size_bytes: ByteLen::new(transfer.layout.file_size()).unwrap_or(ByteLen::MAX),
+            stored_fields: names(&["file_size_bytes", "created_at", "completed_at", "expires_at"]),
+            encrypted: names(&["file_name", "file_content"]),
+            not_stored: names(&["decryption_key", "raw_ip"]),
+        },
+        manifest_url: format!("/api/transfers/manifest/{id}"),
+        completed_at,
+        expires_at: state::expires_at(transfer.expiry, completed_at),
+    })
+}

@@ -1,0 +1,196 @@
+//! Reading: info, manifest, one chunk, or all of them end to end.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use haulier_wire::api::{Encryption, Info, Kdf, Manifest};
+use haulier_wire::encoding::Base64Url;
+use haulier_wire::kind::IvStrategy;
+use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
+
+use super::status::{known_end, wire_state};
+use super::{Token, TransferError, Transfers, access};
+use crate::blob::{BlobKey, BlobStore, ByteStream};
+use crate::metadata::{Digest, Transfer};
+use crate::store::StoreError;
+
+/// One sealed chunk, found but not read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkFound {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// The chunk.
+    pub index: ChunkIndex,
+    /// Sealed bytes.
+    pub len: u64,
+    /// The identity of its bytes.
+    pub blake3: Digest,
+    /// When the sender let it be verified.
+    pub sha256: Option<Digest>,
+}
+
+/// All sealed chunks end to end, found but not read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeFound {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// Its cut.
+    pub layout: ChunkLayout,
+}
+
+impl Transfers {
+    /// Tells what needs no token.
+    ///
+    /// # Errors
+    /// Not found, deleted, expired.
+    pub async fn info(&self, id: TransferId) -> Result<Info, TransferError> {
+        let transfer = self.live(id, self.clock.now()).await?;
+        let (file_size, total_chunks) = wire_numbers(&transfer.layout);
+        Ok(Info {
+            transfer_id: id,
+            status: wire_state(transfer.state),
+            file_size_bytes: file_size,
+            content_type_hint: String::new(),
+            created_at: transfer.created_at,
+            download_count: transfer.download_count,
+            max_downloads: transfer.max_downloads,
+            expires_at: known_end(&transfer).map(|at| at.to_string()).unwrap_or_default(),
+            downloads_remaining: 0,
+            is_expired: false,
+            format: transfer.kind,
+            kdf: kdf(&transfer),
+            total_chunks,
+            needs_download_token: transfer.download_token_hash.is_some(),
+            limited: transfer.max_downloads > 0,
+        })
+    }
+
+    /// Tells what a reader needs to fetch and open the chunks.
+    ///
+    /// # Errors
+    /// Not found, pending, deleted, expired; token missing or wrong.
+    pub async fn manifest(&self, id: TransferId, download: Option<&Token>) -> Result<Manifest, TransferError> {
+        let transfer = self.opened_for(id, download).await?;
+        let sealed_metadata = self.metadata.sealed_metadata(id).await?;
+        let damaged = || StoreError::internal(anyhow::anyhow!("a completed row without its times"));
+        let (file_size, total_chunks) = wire_numbers(&transfer.layout);
+        Ok(Manifest {
+            transfer_id: id,
+            total_chunks,
+            chunk_size: ByteLen::new(transfer.layout.chunk_size().into()).unwrap_or(ByteLen::MAX),
+            file_size,
+            last_chunk_size: ByteLen::new(transfer.layout.last_chunk_size().into()).unwrap_or(ByteLen::MAX),
+            encryption: Encryption::v1(match transfer.kind {
+                TransferKind::Full => IvStrategy::PrefixCounter,
+                TransferKind::Seed => IvStrategy::Counter,
+            }),
+            sealed_metadata: sealed_metadata.map(Base64Url),
+            kdf: kdf(&transfer),
+            created_at: transfer.created_at,
+            completed_at: transfer.completed_at.ok_or_else(damaged)?,
+            expires_at: known_end(&transfer).ok_or_else(damaged)?,
+            key_check: transfer.key_check.map(Base64Url),
+        })
+    }
+
+    /// Finds one chunk.
+    ///
+    /// # Errors
+    /// As [`Transfers::manifest`], and [`TransferError::NoSuchChunk`].
+    pub async fn find_chunk(
+        &self,
+        id: TransferId,
+        index: ChunkIndex,
+        download: Option<&Token>,
+    ) -> Result<ChunkFound, TransferError> {
+        let transfer = self.opened_for(id, download).await?;
+        let len = transfer.layout.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
+        let chunk = self.metadata.stored_chunk(id, index).await?.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
+        Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
+    }
+
+    /// Reads a part of a chunk that was found.
+    ///
+    /// # Errors
+    /// When the store fails or does not have what the row says.
+    pub async fn read_chunk(&self, chunk: &ChunkFound, range: Range<u64>) -> Result<ByteStream, TransferError> {
+        let key = BlobKey::Chunk(chunk.transfer_id, chunk.index);
+        match self.blobs.read(key, range).await? {
+            Some(stream) => Ok(stream),
+            // Deleted between our look at the row and our look at the blob, or damage.
+            None => self.readable(chunk.transfer_id, self.clock.now()).await.and(Err(missing(key).into())),
+        }
+    }
+
+    /// Finds all chunks.
+    ///
+    /// # Errors
+    /// As [`Transfers::manifest`].
+    pub async fn find_whole(&self, id: TransferId, download: Option<&Token>) -> Result<WholeFound, TransferError> {
+        let transfer = self.opened_for(id, download).await?;
+        Ok(WholeFound { transfer_id: id, layout: transfer.layout })
+    }
+
+    /// Reads a part of all sealed chunks end to end. A chunk that cannot be read breaks the stream.
+    #[must_use]
+    pub fn read_whole(&self, whole: &WholeFound, range: Range<u64>) -> ByteStream {
+        let blobs = Arc::clone(&self.blobs);
+        let id = whole.transfer_id;
+        stream::iter(pieces(whole.layout, range))
+            .then(move |(index, part)| read_piece(Arc::clone(&blobs), BlobKey::Chunk(id, index), part))
+            .try_flatten()
+            .boxed()
+    }
+
+    /// Counts a download that began. A count that cannot be written must not keep anyone from reading.
+    pub async fn count_download(&self, id: TransferId) {
+        if let Err(error) = self.metadata.count_download(id).await {
+            tracing::warn!(transfer.id = %id, error = &error as &dyn std::error::Error, "a download was not counted");
+        }
+    }
+
+    async fn opened_for(&self, id: TransferId, download: Option<&Token>) -> Result<Transfer, TransferError> {
+        let transfer = self.readable(id, self.clock.now()).await?;
+        access::check(download, transfer.download_token_hash.as_ref())?;
+        Ok(transfer)
+    }
+}
+
+/// Which part of which chunk a range of the whole covers, in order.
+fn pieces(layout: ChunkLayout, range: Range<u64>) -> impl Iterator<Item = (ChunkIndex, Range<u64>)> + Send {
+    let step = layout.sealed_offset(ChunkIndex::new(1).unwrap_or(ChunkIndex::MIN)).max(1);
+    let first = range.start / step;
+    let end = range.end.div_ceil(step).min(u64::from(layout.total_chunks()));
+    (first..end).filter_map(move |number| {
+        let index = ChunkIndex::new(u32::try_from(number).ok()?)?;
+        let offset = layout.sealed_offset(index);
+        let len = layout.sealed_len(index)?;
+        let part = range.start.saturating_sub(offset).min(len)..(range.end - offset).min(len);
+        (!part.is_empty()).then_some((index, part))
+    })
+}
+
+async fn read_piece(blobs: Arc<dyn BlobStore>, key: BlobKey, part: Range<u64>) -> std::io::Result<ByteStream> {
+    let found = blobs.read(key, part).await.map_err(std::io::Error::other)?;
+    found.ok_or_else(|| std::io::Error::other(missing(key)))
+}
+
+/// A row that points to a blob that is not there: invariant 3 is broken, or the transfer is being swept.
+fn missing(key: BlobKey) -> StoreError {
+    StoreError::internal(anyhow::anyhow!("the blob {key} is missing or too short"))
+}
+
+fn kdf(transfer: &Transfer) -> Option<Kdf> {
+    transfer.kdf_salt.map(|salt| Kdf { salt })
+}
+
+fn wire_numbers(layout: &ChunkLayout) -> (ByteLen, ChunkCount) {
+    (
+        ByteLen::new(layout.file_size()).unwrap_or(ByteLen::MAX),
+        ChunkCount::new(layout.total_chunks()).unwrap_or(ChunkCount::MIN),
+    )
+}
+
+#[cfg(test)]
+mod tests;

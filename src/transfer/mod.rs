@@ -1,0 +1,185 @@
+//! The use cases: each file is one of them, rules and the two stores together, without a word of HTTP or SQL.
+
+pub mod access;
+pub mod complete;
+pub mod create;
+pub mod delete;
+pub mod download;
+pub mod state;
+pub mod status;
+pub mod sweep;
+pub mod update;
+pub mod upload;
+
+mod saved;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use haulier_wire::{Timestamp, TransferId};
+
+use crate::batch::Batcher;
+use crate::blob::BlobStore;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
+use crate::store::StoreError;
+use state::{Limits, Liveness};
+
+pub use access::Token;
+
+/// Most chunk records that share one commit of the database.
+const MAX_RECORD_BATCH: usize = 256;
+
+/// What every use case works with.
+#[derive(Debug)]
+pub struct Transfers {
+    metadata: Arc<dyn MetadataStore>,
+    blobs: Arc<dyn BlobStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    limits: Limits,
+    records: Batcher<ChunkRecord, Result<Recorded, StoreError>>,
+    sweep_due: Notify,
+}
+
+impl Transfers {
+    /// Puts the use cases together; call it on the runtime that outlives all requests.
+    #[must_use]
+    pub fn new(
+        metadata: Arc<dyn MetadataStore>,
+        blobs: Arc<dyn BlobStore>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: Limits,
+    ) -> Self {
+        let records = spawn_recorder(Arc::clone(&metadata));
+        Self { metadata, blobs, clock, entropy, limits, records, sweep_due: Notify::new() }
+    }
+
+    /// What this server accepts.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Tells whether both stores can be reached.
+    ///
+    /// # Errors
+    /// The first store that cannot.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.metadata.probe().await?;
+        self.blobs.probe().await
+    }
+
+    /// Finds a transfer that has neither ended nor been deleted.
+    async fn live(&self, id: TransferId, now: Timestamp) -> Result<Transfer, TransferError> {
+        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+        match state::liveness(&transfer, now) {
+            Liveness::Pending | Liveness::Completed => Ok(transfer),
+            Liveness::Deleted => Err(TransferError::Deleted),
+            Liveness::Expired => Err(TransferError::Expired),
+        }
+    }
+
+    /// Finds a transfer that can be read.
+    async fn readable(&self, id: TransferId, now: Timestamp) -> Result<Transfer, TransferError> {
+        let transfer = self.live(id, now).await?;
+        match state::liveness(&transfer, now) {
+            Liveness::Completed => Ok(transfer),
+            Liveness::Pending => Err(TransferError::Pending),
+            Liveness::Deleted | Liveness::Expired => Err(TransferError::Expired),
+        }
+    }
+}
+
+fn spawn_recorder(metadata: Arc<dyn MetadataStore>) -> Batcher<ChunkRecord, Result<Recorded, StoreError>> {
+    Batcher::spawn(MAX_RECORD_BATCH, move |records: Vec<ChunkRecord>| {
+        let metadata = Arc::clone(&metadata);
+        async move {
+            match metadata.record(&records).await {
+                Ok(results) => results.into_iter().map(Ok).collect(),
+                Err(error) => records.iter().map(|_| Err(error.clone())).collect(),
+            }
+        }
+    })
+}
+
+/// Why a use case did not do what it was asked for. Carries nothing of the input.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// No such transfer.
+    #[error("there is no such transfer")]
+    NotFound,
+    /// It is not complete yet.
+    #[error("the sender is still uploading")]
+    Pending,
+    /// Its owner deleted it.
+    #[error("the transfer was deleted")]
+    Deleted,
+    /// Its time is over.
+    #[error("the transfer has expired")]
+    Expired,
+    /// The route needs a token.
+    #[error("a token is missing")]
+    MissingToken,
+    /// The token is not the one that the route needs.
+    #[error("the token is not the right one")]
+    WrongToken,
+    /// The transfer has no owner token, so nobody can delete it.
+    #[error("the transfer has no owner token")]
+    DeleteNotEnabled,
+    /// The request contradicts itself.
+    #[error(transparent)]
+    Contradiction(#[from] haulier_wire::api::CreateError),
+    /// A number beyond what this server accepts.
+    #[error("{0}")]
+    Limit(String),
+    /// max_downloads is not enforced by this version.
+    #[error("this server does not limit downloads yet")]
+    DownloadLimitUnsupported,
+    /// The id is taken by a transfer with other members.
+    #[error("the transfer id is taken")]
+    Exists,
+    /// The transfer has fewer chunks.
+    #[error("the transfer has no such chunk")]
+    NoSuchChunk,
+    /// The body is not as long as the chunk.
+    #[error("the chunk has the wrong length")]
+    WrongChunkLength {
+        /// Sealed bytes that the chunk has.
+        expected: u64,
+        /// Bytes that were announced.
+        announced: u64,
+    },
+    /// The body does not have its Content-Digest.
+    #[error("the body does not have its digest")]
+    DigestMismatch,
+    /// The client stopped sending, or sent something else than it announced.
+    #[error(transparent)]
+    Body(#[from] upload::BodyError),
+    /// Other bytes are stored or reserved under this index.
+    #[error("other bytes are stored under this index")]
+    ChunkConflict,
+    /// Not every chunk is there.
+    #[error("not every chunk is there")]
+    ChunksMissing {
+        /// Inclusive ranges of indices, the first 1000.
+        missing: Vec<[u32; 2]>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// Other sealed metadata was set, or a FULL transfer has none.
+    #[error("the sealed metadata is missing or another was set")]
+    SealedMetadataConflict,
+    /// A SEED transfer takes no sealed metadata.
+    #[error("this transfer takes no sealed metadata")]
+    SealedMetadataSurplus,
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The process is shutting down.
+    #[error(transparent)]
+    Stopped(#[from] crate::batch::Stopped),
+}

@@ -1,0 +1,57 @@
+//! meta.json: what is needed to rebuild a completed transfer's row from the blob store alone.
+
+use haulier_wire::api::Kdf;
+use haulier_wire::encoding::{Base64Url, to_hex};
+use haulier_wire::{Timestamp, TokenHash, TransferId, TransferKind};
+use serde::Serialize;
+
+use crate::metadata::Transfer;
+
+use super::status::known_end;
+
+/// One transfer as meta.json holds it; hashes of tokens only.
+#[derive(Debug, Serialize)]
+pub(super) struct Saved {
+    /// Grows with every change of this shape.
+    v: u32,
+    transfer_id: TransferId,
+    kind: TransferKind,
+    create_digest: String,
+    file_size: u64,
+    chunk_size: u32,
+    total_chunks: u32,
+    sealed_metadata: Option<Base64Url>,
+    key_check: Option<Base64Url>,
+    kdf: Option<Kdf>,
+    owner_token_hash: Option<TokenHash>,
+    download_token_hash: Option<TokenHash>,
+    max_downloads: u64,
+    download_count: u64,
+    created_at: Timestamp,
+    completed_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Saved {
+    pub(super) fn new(transfer: &Transfer, sealed_metadata: Option<Vec<u8>>) -> Self {
+        Self {
+            v: 1,
+            transfer_id: transfer.id,
+            kind: transfer.kind,
+            create_digest: to_hex(&transfer.create_digest),
+            file_size: transfer.layout.file_size(),
+            chunk_size: transfer.layout.chunk_size(),
+            total_chunks: transfer.layout.total_chunks(),
+            sealed_metadata: sealed_metadata.map(Base64Url),
+            key_check: transfer.key_check.clone().map(Base64Url),
+            kdf: transfer.kdf_salt.map(|salt| Kdf { salt }),
+            owner_token_hash: transfer.owner_token_hash.clone(),
+            download_token_hash: transfer.download_token_hash.clone(),
+            max_downloads: transfer.max_downloads,
+            download_count: transfer.download_count,
+            created_at: transfer.created_at,
+            completed_at: transfer.completed_at,
+            expires_at: known_end(transfer),
+        }
+    }
+}

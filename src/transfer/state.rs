@@ -1,0 +1,106 @@
+//! Pure rules: what a stored row means now, and what this server accepts.
+
+use std::time::Duration;
+
+use haulier_wire::{ByteLen, Timestamp};
+
+use crate::metadata::{Expiry, StoredState, Transfer};
+use crate::transfer::TransferError;
+
+/// What this server accepts, as configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest file_size, in bytes.
+    pub max_file_bytes: u64,
+    /// Most chunks of one transfer.
+    pub max_total_chunks: u32,
+    /// Lifetime when create names none.
+    pub default_expiry: Duration,
+    /// Longest lifetime.
+    pub max_expiry: Duration,
+    /// How long a pending upload lives after its last chunk.
+    pub upload_expiry: Duration,
+    /// Longest pause of a request body.
+    pub client_timeout: Duration,
+    /// How long blobs stay after expiry, so that running responses can finish.
+    pub sweep_grace: Duration,
+}
+
+/// Shortest lifetime of a transfer.
+pub const MIN_EXPIRY: Duration = Duration::from_secs(1);
+
+/// What a row means at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Chunks may arrive.
+    Pending,
+    /// Can be read.
+    Completed,
+    /// The owner deleted it.
+    Deleted,
+    /// Its time, or the time of its upload, is over.
+    Expired,
+}
+
+/// Says what a row means at `now`. At the very moment of expiry it is over.
+#[must_use]
+pub fn liveness(transfer: &Transfer, now: Timestamp) -> Liveness {
+    let ended = matches!(transfer.expiry, Expiry::At(at) if at <= now);
+    match transfer.state {
+        StoredState::Deleted => Liveness::Deleted,
+        _ if ended => Liveness::Expired,
+        StoredState::Pending if transfer.upload_expires_at <= now => Liveness::Expired,
+        StoredState::Pending => Liveness::Pending,
+        StoredState::Completed => Liveness::Completed,
+    }
+}
+
+/// Adds a duration to a moment; the far end of time when it lies beyond.
+#[must_use]
+pub fn after(moment: Timestamp, duration: Duration) -> Timestamp {
+    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// When a transfer ends that completes, or completed, at `completed_at`.
+#[must_use]
+pub fn expires_at(expiry: Expiry, completed_at: Timestamp) -> Timestamp {
+    match expiry {
+        Expiry::At(at) => at,
+        Expiry::AfterComplete(milliseconds) => {
+            after(completed_at, Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
+        }
+    }
+}
+
+/// Reads an asked-for expiry against the limits; `None` when nothing is asked for.
+///
+/// # Errors
+/// [`TransferError::Limit`] when it lies in the past, or outside the accepted range.
+pub fn requested_expiry(
+    limits: &Limits,
+    in_seconds: Option<ByteLen>,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Expiry>, TransferError> {
+    let range = || {
+        let (shortest, longest) = (MIN_EXPIRY.as_secs(), limits.max_expiry.as_secs());
+        TransferError::Limit(format!("the transfer must end {shortest} to {longest} seconds from now"))
+    };
+    if let Some(seconds) = in_seconds {
+        let lifetime = Duration::from_secs(seconds.get());
+        if lifetime < MIN_EXPIRY || lifetime > limits.max_expiry {
+            return Err(range());
+        }
+        let milliseconds = i64::try_from(lifetime.as_millis()).map_err(|_| range())?;
+        return Ok(Some(Expiry::AfterComplete(milliseconds)));
+    }
+    let Some(at) = at else { return Ok(None) };
+    if at <= now || at > after(now, limits.max_expiry) {
+        return Err(range());
+    }
+    // The databases keep milliseconds.
+    Ok(Some(Expiry::At(Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at))))
+}
+
+#[cfg(test)]
+mod tests;

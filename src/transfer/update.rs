@@ -1,0 +1,45 @@
+//! Update: the owner changes when a transfer ends.
+
+use haulier_wire::api::{UpdateRequest, UploadStatus};
+use haulier_wire::{TransferId, api};
+
+use super::{Token, TransferError, Transfers, access, state};
+use crate::metadata::{Expiry, StoredState};
+
+impl Transfers {
+    /// Changes the expiry of a transfer that is still there.
+    ///
+    /// # Errors
+    /// [`TransferError::Limit`] for an expiry out of range; [`TransferError::DownloadLimitUnsupported`].
+    pub async fn update(
+        &self,
+        id: TransferId,
+        owner: Option<&Token>,
+        request: &UpdateRequest,
+    ) -> Result<UploadStatus, TransferError> {
+        let now = self.clock.now();
+        let transfer = self.live(id, now).await?;
+        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        if request.max_downloads.is_some_and(|limit| limit.get() > 0) {
+            return Err(TransferError::DownloadLimitUnsupported);
+        }
+        if request.expires_in_seconds.is_some() && request.expires_at.is_some() {
+            return Err(api::CreateError::TwoExpiries.into());
+        }
+        let asked = state::requested_expiry(&self.limits, request.expires_in_seconds, request.expires_at, now)?;
+        if let Some(expiry) = asked {
+            let expiry = match transfer.state {
+                StoredState::Completed => Expiry::At(state::expires_at(expiry, now)),
+                StoredState::Pending | StoredState::Deleted => expiry,
+            };
+            if !self.metadata.set_expiry(id, expiry).await? {
+                return Err(TransferError::Deleted);
+            }
+        }
+        let transfer = self.live(id, now).await?;
+        if transfer.state == StoredState::Completed {
+            self.save(&transfer).await?;
+        }
+        self.status_of(&transfer).await
+    }
+}
