@@ -1,0 +1,144 @@
+//! A server process on a free port, with a data folder of its own.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How to start a server.
+#[derive(Debug, Default)]
+pub(crate) struct ServerOptions {
+    /// More environment variables.
+    pub(crate) env: Vec<(String, OsString)>,
+    /// A program, with its arguments, that runs the server's program: strace, prlimit.
+    pub(crate) wrapper: Vec<OsString>,
+    /// A data folder that outlives the server; otherwise one is made and removed.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn data_dir(mut self, path: &Path) -> Self {
+        self.data_dir = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn wrapper<I: Into<OsString>>(mut self, words: impl IntoIterator<Item = I>) -> Self {
+        self.wrapper = words.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    url: String,
+    data_dir: PathBuf,
+    _own_dir: Option<TempDir>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(ServerOptions::default())
+    }
+
+    pub(crate) fn start_with(options: ServerOptions) -> Self {
+        let own_dir = options.data_dir.is_none().then(|| TempDir::new().expect("a temporary folder"));
+        let data_dir = options.data_dir.unwrap_or_else(|| own_dir.as_ref().expect("made above").path().join("data"));
+        let program = OsString::from(env!("CARGO_BIN_EXE_haulier-server"));
+        let mut words = options.wrapper.into_iter().chain([program]);
+        let mut command = Command::new(words.next().expect("at least the program"));
+        command
+            .args(words)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HAULIER_LISTEN", "127.0.0.1:0")
+            .env("HAULIER_DATA_DIR", &data_dir)
+            .envs(options.env)
+            .stdout(Stdio::piped())
+            .stderr(if std::env::var_os("HAULIER_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() });
+        let mut child = command.spawn().expect("the server's program starts");
+        let url = read_url(&mut child);
+        Self { child, url, data_dir, _own_dir: own_dir }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.split_once("://").expect("a URL").1
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The file of a stored chunk.
+    pub(crate) fn chunk_path(&self, id: &str, index: u32) -> PathBuf {
+        self.data_dir.join(format!("blobs/transfers/{id}/chunks/{index}"))
+    }
+
+    /// The most memory that the process ever held, in bytes.
+    pub(crate) fn peak_rss_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a Linux /proc");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB");
+        kib * 1024
+    }
+
+    /// Ends the process at once, as kill -9 does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process has ended");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn wait(&mut self, longest: Duration) -> std::process::ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
+                return status;
+            }
+            assert!(begun.elapsed() < longest, "the server did not stop within {longest:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads the address from the first line that the server prints.
+fn read_url(child: &mut Child) -> String {
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let first = lines.next().expect("the server prints where it listens").expect("UTF-8");
+    let url = first.rsplit(' ').next().expect("a word").to_owned();
+    assert!(url.starts_with("http"), "unexpected first line: {first}");
+    // Keep reading, or the server would be stopped by a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    url
+}
