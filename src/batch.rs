@@ -52,3 +52,6 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         result.await.map_err(|_| Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,147 @@
-//! x
+//! The behaviour that every blob store must show. Each backend's tests run all of it.
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use haulier_wire::{ChunkIndex, TransferId};
+
+use super::{BlobKey, BlobStore};
+
+/// Runs every case; each uses a transfer id of its own.
+pub(super) async fn run(store: &dyn BlobStore) {
+    a_published_blob_reads_back(store).await;
+    every_range_reads_back(store).await;
+    an_unpublished_blob_is_invisible(store).await;
+    publishing_replaces_whole_blobs(store).await;
+    put_writes_and_replaces(store).await;
+    what_is_not_there_is_none(store).await;
+    removing_is_idempotent(store).await;
+    removing_a_transfer_leaves_the_others(store).await;
+    many_publish_at_once(store).await;
+    a_removed_transfer_can_be_written_again(store).await;
+    store.probe().await.expect("reachable");
+}
+
+fn chunk(transfer: u8, index: u32) -> BlobKey {
+    BlobKey::Chunk(TransferId::from_random_bytes([transfer; 16]), ChunkIndex::new(index).expect("in range"))
+}
+
+fn bytes(len: usize, seed: u8) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new_derive_key("haulier test").update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+async fn write(store: &dyn BlobStore, key: BlobKey, content: &[u8], pieces: usize) {
+    let mut staged = store.stage(key, content.len() as u64).await.expect("staged");
+    for piece in content.chunks(content.len().div_ceil(pieces).max(1)) {
+        staged.write(Bytes::copy_from_slice(piece)).await.expect("written");
+    }
+    staged.finish().await.expect("finished");
+    staged.publish().await.expect("published");
+}
+
+async fn read(store: &dyn BlobStore, key: BlobKey, start: u64, end: u64) -> Option<Vec<u8>> {
+    let stream = store.read(key, start..end).await.expect("answered")?;
+    let pieces: Vec<Bytes> = stream.try_collect().await.expect("read to the end");
+    Some(pieces.concat())
+}
+
+async fn a_published_blob_reads_back(store: &dyn BlobStore) {
+    for (number, len) in
+        [0, 1, 28, 65_536, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 3_000_000].into_iter().enumerate()
+    {
+        for pieces in [1, 7, 300] {
+            let key = chunk(1, u32::try_from(number).expect("small"));
+            let content = bytes(len, 1);
+            write(store, key, &content, pieces).await;
+            assert_eq!(store.len(key).await.expect("answered"), Some(len as u64));
+            assert_eq!(read(store, key, 0, len as u64).await, Some(content), "{len} bytes in {pieces} pieces");
+        }
+    }
+}
+
+async fn every_range_reads_back(store: &dyn BlobStore) {
+    let content = bytes(700_000, 2);
+    let key = chunk(2, 0);
+    write(store, key, &content, 3).await;
+    for (start, end) in [(0, 1), (5, 5), (699_999, 700_000), (1, 699_999), (262_143, 262_145), (262_144, 524_288)] {
+        assert_eq!(read(store, key, start, end).await.as_deref(), Some(&content[start as usize..end as usize]));
+    }
+    assert_eq!(read(store, key, 0, 700_001).await, None, "beyond its end");
+}
+
+async fn an_unpublished_blob_is_invisible(store: &dyn BlobStore) {
+    let key = chunk(3, 0);
+    let mut staged = store.stage(key, 4).await.expect("staged");
+    staged.write(Bytes::from_static(b"abcd")).await.expect("written");
+    assert_eq!(store.len(key).await.expect("answered"), None);
+    staged.finish().await.expect("finished");
+    assert_eq!(store.len(key).await.expect("answered"), None);
+    drop(staged);
+    assert_eq!(store.len(key).await.expect("answered"), None);
+}
+
+async fn publishing_replaces_whole_blobs(store: &dyn BlobStore) {
+    let key = chunk(4, 0);
+    write(store, key, &bytes(100_000, 1), 2).await;
+    write(store, key, &bytes(50, 2), 2).await;
+    assert_eq!(read(store, key, 0, 50).await, Some(bytes(50, 2)));
+    assert_eq!(store.len(key).await.expect("answered"), Some(50));
+}
+
+async fn put_writes_and_replaces(store: &dyn BlobStore) {
+    let key = BlobKey::Meta(TransferId::from_random_bytes([5; 16]));
+    for content in [&b"{}"[..], b"{\"v\":1}", b""] {
+        store.put(key, Bytes::from_static(content)).await.expect("put");
+        assert_eq!(read(store, key, 0, content.len() as u64).await.as_deref(), Some(content));
+    }
+}
+
+async fn what_is_not_there_is_none(store: &dyn BlobStore) {
+    assert_eq!(store.len(chunk(6, 0)).await.expect("answered"), None);
+    assert_eq!(read(store, chunk(6, 0), 0, 0).await, None);
+}
+
+async fn removing_is_idempotent(store: &dyn BlobStore) {
+    let key = chunk(7, 0);
+    write(store, key, b"x", 1).await;
+    for _ in 0..2 {
+        store.remove(key).await.expect("removed");
+        assert_eq!(store.len(key).await.expect("answered"), None);
+    }
+    store.remove(chunk(77, 0)).await.expect("nothing to remove");
+    store.remove_transfer(key.transfer_id()).await.expect("removed");
+    store.remove_transfer(key.transfer_id()).await.expect("nothing to remove");
+}
+
+async fn removing_a_transfer_leaves_the_others(store: &dyn BlobStore) {
+    let meta = BlobKey::Meta(chunk(8, 0).transfer_id());
+    store.put(meta, Bytes::from_static(b"{}")).await.expect("put");
+    for key in [chunk(8, 0), chunk(8, 100_000), chunk(9, 0)] {
+        write(store, key, b"x", 1).await;
+    }
+    store.remove_transfer(chunk(8, 0).transfer_id()).await.expect("removed");
+    for key in [chunk(8, 0), chunk(8, 100_000), meta] {
+        assert_eq!(store.len(key).await.expect("answered"), None);
+    }
+    assert_eq!(store.len(chunk(9, 0)).await.expect("answered"), Some(1));
+}
+
+async fn many_publish_at_once(store: &dyn BlobStore) {
+    let contents: Vec<Vec<u8>> = (0..64).map(|seed| bytes(2_000, seed)).collect();
+    let key =
+        |number: usize| chunk(10 + u8::try_from(number % 3).expect("small"), u32::try_from(number).expect("small"));
+    let writes = contents.iter().enumerate().map(|(number, content)| write(store, key(number), content, 4));
+    futures::future::join_all(writes).await;
+    for (number, content) in contents.iter().enumerate() {
+        assert_eq!(read(store, key(number), 0, 2_000).await.as_ref(), Some(content));
+    }
+}
+
+async fn a_removed_transfer_can_be_written_again(store: &dyn BlobStore) {
+    let key = chunk(20, 0);
+    write(store, key, b"first", 1).await;
+    store.remove_transfer(key.transfer_id()).await.expect("removed");
+    write(store, key, b"second", 1).await;
+    assert_eq!(read(store, key, 0, 6).await.as_deref(), Some(&b"second"[..]));
+}

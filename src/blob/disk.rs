@@ -238,3 +238,6 @@ impl Folders {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
