@@ -21,6 +21,10 @@ pub mod nonce;
 pub mod path;
 pub mod read;
 pub mod secret;
+#[cfg(test)]
+mod test_rng;
+#[cfg(test)]
+mod test_vectors;
 pub mod write;
 
 pub use chunk::{ChunkContext, ChunkOpener, ChunkSealer};

@@ -285,4 +285,4 @@ impl fmt::Debug for FileEntry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -110,7 +110,8 @@ impl WriteKeys {
         };
         if let Some((file_size, chunk_size)) = saved.sizes {
             let file_size = ByteLen::new(file_size).ok_or(Error::SavedKeys)?;
-            keys.bind(ChunkLayout::new(file_size, chunk_size)?).map_err(|_| Error::SavedKeys)?;
+            let layout = ChunkLayout::new(file_size, chunk_size).map_err(|_| Error::SavedKeys)?;
+            keys.bind(layout).map_err(|_| Error::SavedKeys)?;
         }
         if keys.key_check().matches(&saved.key_check) { Ok(keys) } else { Err(Error::SavedKeys) }
     }
