@@ -137,7 +137,7 @@ pub enum AddressError {
     #[error("it must start with https:// (or http:// on this machine)")]
     Scheme,
     /// User, password, query or fragment.
-    #[error("it must be scheme, host, port and nothing else")]
+    #[error("it must not hold a user name, a password, a ? or a #")]
     Surplus,
     /// Plain http to another machine.
     #[error("plain http to another machine lets others read and change what you load from it")]

@@ -11,10 +11,14 @@ mod http;
 pub mod progress;
 mod receive;
 mod resume;
+mod secret;
 mod send;
 mod window;
 
 pub use ambient::Ambient;
 pub use error::Error;
 pub use http::{RetryPolicy, Server};
+pub use receive::{ReceiveOptions, Received, receive};
+pub use secret::{Ask, PassphraseSource};
+pub use send::{SendOptions, Sent, send};
 pub use window::WINDOW_BYTES;

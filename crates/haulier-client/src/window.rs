@@ -35,7 +35,7 @@ impl Window {
         }
     }
 
-    /// Waits for room and returns an empty buffer with a capacity of at least `len` bytes.
+    /// Waits for room and returns a buffer with a capacity of at least `len` bytes; what an earlier chunk left is in it.
     ///
     /// Counted in whole KiB, rounded down (but never to none): so two chunks of 64 MiB, each 28 bytes longer when sealed, fill 128 MiB.
     pub(crate) async fn acquire(&self, len: u64) -> Buffer {
@@ -80,8 +80,8 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut vec = std::mem::take(&mut self.vec);
-        vec.clear();
+        // Not cleared: growing a cleared buffer again would write zeros over bytes that are about to be read or sealed.
+        let vec = std::mem::take(&mut self.vec);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(vec);
     }
 }

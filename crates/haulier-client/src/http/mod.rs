@@ -23,9 +23,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 pub(crate) use body::{ChunkBody, Watch};
-pub(crate) use outcome::{CallError, Role, printable};
-pub(crate) use retry::Retry;
+pub(crate) use outcome::{CallError, Role};
 pub use retry::RetryPolicy;
+pub(crate) use retry::{Retry, until_final};
 pub use server::Server;
 
 use crate::error::Error;

@@ -86,7 +86,7 @@ fn describe(problem: &Problem) -> String {
 }
 
 /// Takes what could steer a terminal out of a text that a server wrote, and cuts it.
-pub(crate) fn printable(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect()
 }
 

@@ -66,45 +66,72 @@ impl Retry {
         Self { policy, ambient, progress, state }
     }
 
-    /// Sends a request until its answer is final.
-    ///
-    /// # Errors
-    /// A final [`CallError`], or the last [`CallError::Again`] once patience is over.
-    pub(crate) async fn run<T>(&self, mut send: impl AsyncFnMut() -> Result<T, CallError>) -> Result<T, CallError> {
-        let started = Instant::now();
-        let mut failures = 0_u32;
-        loop {
-            let (reason, after) = match send().await {
-                Err(CallError::Again { reason, after }) => (reason, after),
-                answer => {
-                    self.met();
-                    return answer;
-                }
-            };
-            failures = failures.saturating_add(1);
-            let jittered = self.policy.delay(failures, self.ambient.random_u64());
-            let delay = after.map_or(jittered, |after| after + jittered.min(Duration::from_secs(1)));
-            if Instant::now() + delay > self.deadline(started) {
-                return Err(CallError::Again { reason, after });
-            }
-            self.progress.on(Event::Retry { reason, delay });
-            sleep(delay).await;
-        }
+    /// Begins a request that may take several tries.
+    pub(crate) fn tries(&self) -> Tries<'_> {
+        Tries { retry: self, failing_since: None, failures: 0 }
     }
 
-    /// Notes that bytes moved or an answer came: patience starts anew.
-    pub(crate) fn met(&self) {
+    /// Notes that an answer came: patience starts anew.
+    fn met(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = Patience { last_success: Instant::now(), met: true };
     }
 
-    fn deadline(&self, started: Instant) -> Instant {
+    fn deadline(&self, failing_since: Instant) -> Instant {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = if state.met { self.policy.give_up } else { self.policy.first_contact };
-        // A request that began after a long quiet phase (a passphrase was asked for) has its own full patience.
-        state.last_success.max(started) + patience
+        // Also after a quiet phase or a slow try, the first failure has the full patience ahead.
+        state.last_success.max(failing_since) + patience
     }
 }
+
+/// The tries of one request.
+pub(crate) struct Tries<'a> {
+    retry: &'a Retry,
+    failing_since: Option<Instant>,
+    failures: u32,
+}
+
+impl Tries<'_> {
+    /// Returns a final answer at once. Otherwise waits and returns `None`: the same request is to be sent again.
+    ///
+    /// The last [`CallError::Again`] is final once patience is over.
+    pub(crate) async fn judge<T>(&mut self, answer: Result<T, CallError>) -> Option<Result<T, CallError>> {
+        let (reason, after) = match answer {
+            Err(CallError::Again { reason, after }) => (reason, after),
+            answer => {
+                self.retry.met();
+                return Some(answer);
+            }
+        };
+        let Retry { policy, ambient, progress, .. } = self.retry;
+        self.failures = self.failures.saturating_add(1);
+        let failing_since = *self.failing_since.get_or_insert_with(Instant::now);
+        let jittered = policy.delay(self.failures, ambient.random_u64());
+        let delay = after.map_or(jittered, |after| after + jittered.min(Duration::from_secs(1)));
+        if Instant::now() + delay > self.retry.deadline(failing_since) {
+            return Some(Err(CallError::Again { reason, after }));
+        }
+        progress.on(Event::Retry { reason, delay });
+        sleep(delay).await;
+        None
+    }
+}
+
+/// Sends a request until its answer is final: `until_final!(retry, api.config())`.
+///
+/// A macro, since the future of a function that takes an async closure is not known to be `Send`.
+macro_rules! until_final {
+    ($retry:expr, $call:expr) => {{
+        let mut tries = $retry.tries();
+        loop {
+            if let Some(answer) = tries.judge($call.await).await {
+                break answer;
+            }
+        }
+    }};
+}
+pub(crate) use until_final;
 
 #[cfg(test)]
 mod tests;

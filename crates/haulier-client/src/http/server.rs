@@ -7,14 +7,14 @@ use reqwest::Url;
 
 use crate::error::AddressError;
 
-/// A server's origin: scheme, host and port.
+/// A server's address: scheme, host, port, and the path that it lives under where a proxy gives it one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     url: Url,
 }
 
 impl Server {
-    /// Reads `https://HOST[:PORT]`. Plain http is for this machine alone unless `allow_http`.
+    /// Reads `https://HOST[:PORT][/PATH]`. Plain http is for this machine alone unless `allow_http`.
     ///
     /// # Errors
     /// [`AddressError`] says what is wrong with it.
@@ -23,8 +23,8 @@ impl Server {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(AddressError::Scheme);
         }
-        let surplus = !url.username().is_empty() || url.password().is_some() || !matches!(url.path(), "" | "/");
-        if surplus || url.query().is_some() || url.fragment().is_some() {
+        let login = !url.username().is_empty() || url.password().is_some();
+        if login || url.query().is_some() || url.fragment().is_some() {
             return Err(AddressError::Surplus);
         }
         let server = Self { url };
@@ -34,10 +34,10 @@ impl Server {
         Ok(server)
     }
 
-    /// Scheme, host and port, as links and messages show them.
+    /// The address without a slash at its end, as links and messages show it.
     #[must_use]
-    pub fn origin(&self) -> String {
-        self.url.origin().ascii_serialization()
+    pub fn base(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
     }
 
     /// Whether the server is this machine, so that nobody stands between.
@@ -71,7 +71,7 @@ impl Server {
     fn at(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(segments);
+            path.pop_if_empty().extend(segments);
         }
         url
     }

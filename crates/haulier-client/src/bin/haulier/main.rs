@@ -1,1 +1,62 @@
-fn main() {}
+//! `haulier`: send files of any size; only whoever has the link can open them.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod config;
+mod error;
+mod passphrase;
+mod progress;
+mod run;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Cli, Command};
+use error::{Exit, Failure};
+
+/// How long writes that are under way may take to end after an interruption, so that temporary files can be removed.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = match &cli.command {
+        Command::Send(args) => args.common.json,
+        Command::Get(args) => args.common.json,
+    };
+    let Ok(runtime) = Runtime::new() else {
+        Failure::new(Exit::Other, "no threads can be started", "Close other programs and try again.").tell(json);
+        return ExitCode::from(Exit::Other.number());
+    };
+    let outcome = runtime.block_on(until_interrupted(cli.command));
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell(json);
+            ExitCode::from(failure.exit.number())
+        }
+    }
+}
+
+/// Runs the command; an interruption drops it, and with it every temporary file.
+async fn until_interrupted(command: Command) -> Result<(), Failure> {
+    let listen = |kind| {
+        signal(kind)
+            .map_err(|error| Failure::new(Exit::Other, format!("no signal can be heard: {error}"), "Try again."))
+    };
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        outcome = run::run(command) => outcome,
+        _ = interrupt.recv() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> Failure {
+    passphrase::restore_terminal();
+    Failure::interrupted()
+}

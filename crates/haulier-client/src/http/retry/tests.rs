@@ -51,29 +51,45 @@ fn waits_double_up_to_the_longest_and_use_the_whole_range() {
 #[tokio::test(start_paused = true)]
 async fn passing_trouble_ends_in_success() {
     let calls = AtomicU32::new(0);
-    let answer = retry(u64::MAX)
-        .run(async || if calls.fetch_add(1, Ordering::Relaxed) < 3 { Err(again()) } else { Ok(5) })
-        .await;
+    let call = async || if calls.fetch_add(1, Ordering::Relaxed) < 3 { Err(again()) } else { Ok(5) };
+    let retry = retry(u64::MAX);
+    let answer = until_final!(retry, call());
     assert_eq!(answer, Ok(5));
     assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+async fn down() -> Result<(), CallError> {
+    Err(again())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_soon() {
     let started = Instant::now();
-    let answer = retry(u64::MAX).run(async || Err::<(), _>(again())).await;
-    assert_eq!(answer, Err(again()));
+    let retry = retry(u64::MAX);
+    assert_eq!(until_final!(retry, down()), Err(again()));
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_once_answered_is_given_ten_minutes() {
     let retry = retry(u64::MAX);
-    assert_eq!(retry.run(async || Ok(())).await, Ok(()));
+    retry.met();
     let started = Instant::now();
-    assert_eq!(retry.run(async || Err::<(), _>(again())).await, Err(again()));
+    assert_eq!(until_final!(retry, down()), Err(again()));
     let elapsed = started.elapsed();
     assert!(elapsed > Duration::from_secs(550) && elapsed <= Duration::from_secs(600), "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_begins_with_the_first_failure() {
+    let retry = retry(u64::MAX);
+    retry.met();
+    let calls = AtomicU32::new(0);
+    let call = async || {
+        sleep(Duration::from_secs(3_600)).await;
+        if calls.fetch_add(1, Ordering::Relaxed) == 0 { Err(again()) } else { Ok(()) }
+    };
+    assert_eq!(until_final!(retry, call()), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,9 +98,8 @@ async fn retry_after_is_waited_out() {
     let calls = AtomicU32::new(0);
     let retry = retry(0);
     retry.met();
-    let again = || CallError::Again { reason: "busy".into(), after: Some(Duration::from_secs(9)) };
-    let answer =
-        retry.run(async || if calls.fetch_add(1, Ordering::Relaxed) == 0 { Err(again()) } else { Ok(()) }).await;
-    assert_eq!(answer, Ok(()));
+    let busy = || CallError::Again { reason: "busy".into(), after: Some(Duration::from_secs(9)) };
+    let call = async || if calls.fetch_add(1, Ordering::Relaxed) == 0 { Err(busy()) } else { Ok(()) };
+    assert_eq!(until_final!(retry, call()), Ok(()));
     assert!(started.elapsed() >= Duration::from_secs(9));
 }

@@ -16,7 +16,7 @@ fn plain_http_is_for_this_machine_alone() {
         ("http://192.168.1.4", true, Ok(())),
         ("ftp://send.example.org", true, Err(AddressError::Scheme)),
         ("https://user@send.example.org", false, Err(AddressError::Surplus)),
-        ("https://send.example.org/en-gb/", false, Err(AddressError::Surplus)),
+        ("https://send.example.org/haulier/", false, Ok(())),
         ("https://send.example.org/?a", false, Err(AddressError::Surplus)),
         ("https://send.example.org/#a", false, Err(AddressError::Surplus)),
         ("send.example.org", false, Err(AddressError::NotAUrl)),
@@ -36,5 +36,8 @@ fn urls_are_built_from_the_origin_and_the_id() {
         "https://send.example.org:8443/api/transfers/upload/00112233445566778899aabbccddeeff/chunk/7"
     );
     assert_eq!(server.config_url().as_str(), "https://send.example.org:8443/api/config");
-    assert_eq!(server.origin(), "https://send.example.org:8443");
+    assert_eq!(server.base(), "https://send.example.org:8443");
+    let below = Server::parse("https://send.example.org/haulier/", false).unwrap();
+    assert_eq!(below.config_url().as_str(), "https://send.example.org/haulier/api/config");
+    assert_eq!(below.base(), "https://send.example.org/haulier");
 }

@@ -17,7 +17,8 @@ async fn a_recorded_tag_holds_for_good() {
     log.record(2, tag(1)).await.unwrap();
     assert!(matches!(log.record(2, tag(2)).await, Err(TagError::Changed)));
     drop(log);
-    let log = TagLog::open(&path, 3, STATE).unwrap();
+    let (log, recorded) = TagLog::open(&path, 3, STATE).unwrap();
+    assert_eq!(recorded, [false, false, true]);
     log.record(2, tag(1)).await.unwrap();
     assert!(matches!(log.record(2, tag(2)).await, Err(TagError::Changed)));
     log.record(0, tag(3)).await.unwrap();

@@ -1,0 +1,148 @@
+//! What can be asked for on the command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something else went wrong
+  2  the command line cannot be read
+  3  wrong link, key, passphrase or access token
+  4  no such transfer: never there, deleted or expired
+  5  the sender is still uploading
+  6  the network or the server is not available
+  7  what came back is not what was sent
+  8  the target exists or cannot be written
+  9  the file to send is missing, unreadable or changed
+  130  interrupted
+
+With --json, standard output carries one JSON object a line: events while it runs (none with --quiet), and as the last
+line the result, or {\"error\":{\"code\",\"exit_code\",\"message\",\"advice\"}}.";
+
+/// Send files of any size; only whoever has the link can open them.
+#[derive(Debug, Parser)]
+#[command(name = "haulier", version, about, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send a file and print its link.
+    #[command(after_help = EXIT_CODES)]
+    Send(SendArgs),
+    /// Get what a link stands for.
+    #[command(after_help = EXIT_CODES)]
+    Get(GetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The file to send.
+    pub(crate) path: PathBuf,
+    /// Address of the server, such as https://send.example.org [default: from the configuration file, else
+    /// http://127.0.0.1:8080].
+    #[arg(long, value_name = "URL", env = "HAULIER_SERVER")]
+    pub(crate) to: Option<String>,
+    /// How long the transfer lives once it is complete, such as 30m, 12h, 7d [default: the server's].
+    #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
+    pub(crate) expires: Option<Duration>,
+    /// Ask for a passphrase that is needed beside the link.
+    #[arg(long, conflicts_with = "passphrase_only")]
+    pub(crate) passphrase: bool,
+    /// Ask for a passphrase in place of the link's key: the link alone is then no secret. Whoever has the stored bytes
+    /// can try passphrases, so let haulier make one.
+    #[arg(long)]
+    pub(crate) passphrase_only: bool,
+    #[command(flatten)]
+    pub(crate) secret: PassphraseArgs,
+    /// The name that the receiver sees [default: the file's].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A message for the receiver, sealed like the file.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// Size of one chunk, such as 960KiB or 8MiB; 64KiB to 64MiB [default: by the file's size].
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) chunk_size: Option<u64>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// The link, in quotes; or - to read it from standard input, since other users can see a program's arguments.
+    pub(crate) link: String,
+    /// Where to write; a folder if one exists under this name [default: the sender's name, in this folder].
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) secret: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PassphraseArgs {
+    /// Read the passphrase from the first line of a file, or of standard input (-). Without it: HAULIER_PASSPHRASE, else
+    /// it is asked for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// Chunks under way at the same time; memory stays under 128 MiB of them in any case.
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(crate) parallel: NonZeroUsize,
+    /// Use plain http also to another machine.
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    /// Print JSON for scripts.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show no progress.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Reads a lifetime: digits and one of s, m, h, d, w.
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number and s, m, h, d or w, such as 12h or 7d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(wrong()),
+    };
+    let number = number.parse::<u64>().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Reads a size: digits and nothing, KiB or MiB.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || "expected bytes, or a number and KiB or MiB, such as 960KiB".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit_bytes: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        _ => return Err(wrong()),
+    };
+    let number = number.parse::<u64>().map_err(|_| wrong())?;
+    number.checked_mul(unit_bytes).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests;

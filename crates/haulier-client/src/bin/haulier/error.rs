@@ -1,0 +1,157 @@
+//! What an error means to whoever typed the command: an exit code, what happened, and what to do next.
+
+use haulier_client::Error;
+use haulier_client::error::{InputProblem, IntegrityError};
+use serde::Serialize;
+
+/// Every way to end, as a number for scripts. Listed in `--help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Other = 1,
+    Usage = 2,
+    WrongKey = 3,
+    Gone = 4,
+    Pending = 5,
+    Unavailable = 6,
+    Integrity = 7,
+    Target = 8,
+    Input = 9,
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub(crate) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Usage => "usage",
+            Self::WrongKey => "wrong-key",
+            Self::Gone => "gone",
+            Self::Pending => "pending",
+            Self::Unavailable => "unavailable",
+            Self::Integrity => "integrity",
+            Self::Target => "target",
+            Self::Input => "input",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why the program ends without its result: one line on what happened, one on what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+    advice: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    error: Members<'a>,
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    code: &'static str,
+    exit_code: u8,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'a str>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), advice: Some(advice.into()) }
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self { exit: Exit::Interrupted, message: "interrupted".into(), advice: None }
+    }
+
+    /// Tells it on standard error, or as the last line of standard output for scripts.
+    pub(crate) fn tell(&self, json: bool) {
+        if json {
+            let error = Members {
+                code: self.exit.code(),
+                exit_code: self.exit.number(),
+                message: &self.message,
+                advice: self.advice.as_deref(),
+            };
+            println!("{}", serde_json::to_string(&Document { error }).unwrap_or_default());
+            return;
+        }
+        eprintln!("haulier: {}", self.message);
+        if let Some(advice) = &self.advice {
+            eprintln!("{advice}");
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, advice) = judge(&error);
+        Self { exit, message: error.to_string(), advice: advice.map(str::to_owned) }
+    }
+}
+
+fn judge(error: &Error) -> (Exit, Option<&'static str>) {
+    let (exit, advice) = match error {
+        Error::Address(_) => (Exit::Usage, "Give the server as https://HOST; --allow-http permits plain http."),
+        Error::Link(_) => {
+            (Exit::WrongKey, "Copy the whole link, in quotes: it ends with the key after the last slash.")
+        }
+        Error::ModeMismatch => (Exit::WrongKey, "Part of the link may be missing; ask the sender for the whole link."),
+        Error::Passphrase(_) => (Exit::WrongKey, "A passphrase is 1 to 1024 bytes of text without control characters."),
+        Error::WrongKey => (Exit::WrongKey, "Check the passphrase, and that the link is whole; then try again."),
+        Error::AccessToken { .. } => {
+            (Exit::WrongKey, "Set HAULIER_ACCESS_TOKEN to the token that the server's owner gave you.")
+        }
+        Error::NotFound => (Exit::Gone, "Check the link and its host; a transfer that ended may also be forgotten."),
+        Error::Deleted | Error::Expired => (Exit::Gone, "Ask the sender to send it again."),
+        Error::Pending => (Exit::Pending, "Try again when the sender has finished."),
+        Error::Unavailable { .. } => {
+            (Exit::Unavailable, "Check the address and the network, then run the same command again.")
+        }
+        Error::Redirected { .. } => (Exit::Unavailable, "Use the address that the server redirects to."),
+        Error::ProxyLimit { .. } => {
+            (Exit::Unavailable, "The server's owner must allow larger request bodies, at least 1 MiB.")
+        }
+        Error::Refused { .. } | Error::Internal(_) => return (Exit::Other, None),
+        Error::Limit(_) => (Exit::Input, "The server's owner sets these limits."),
+        Error::Integrity(error) => (Exit::Integrity, integrity_advice(error)),
+        Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
+        Error::Input { what, .. } => (Exit::Input, input_advice(what)),
+        Error::TargetExists { .. } => (Exit::Target, "Choose another name with -o, or replace a file with --force."),
+        Error::TargetUnwritable { .. } => (Exit::Target, "Choose another place with -o."),
+        Error::NoRoom { .. } => (Exit::Target, "Make room, or choose another disk with -o."),
+        Error::State { .. } => (Exit::Other, "Nothing was sent. Set XDG_STATE_HOME to a folder that you can write to."),
+    };
+    (exit, Some(advice))
+}
+
+fn integrity_advice(error: &IntegrityError) -> &'static str {
+    match error {
+        IntegrityError::OtherTransfer | IntegrityError::Manifest(_) | IntegrityError::Chunk { .. } => {
+            "Nothing was kept. The server's storage is damaged, or the server does not tell the truth."
+        }
+        IntegrityError::Arrival { .. } | IntegrityError::LostChunks => {
+            "The way to the server, or its storage, damages data; the transfer is not complete."
+        }
+    }
+}
+
+fn input_advice(what: &InputProblem) -> &'static str {
+    match what {
+        InputProblem::Unreadable(_) => "Check the path and your permission to read it.",
+        InputProblem::Folder => "Pack it first (tar, zip) and send the archive.",
+        InputProblem::NotAFile => "Only regular files can be sent.",
+        InputProblem::Changed => "Nothing was shared. Send it again when nothing writes to it any more.",
+        InputProblem::Name(_) => "Give it another name with --name.",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use haulier_client::error::{AddressError, LimitError};
+
+use super::*;
+
+fn every_kind() -> Vec<(Error, u8)> {
+    let path = PathBuf::from("a");
+    let source = || Arc::new(io::Error::from(io::ErrorKind::PermissionDenied));
+    let input = |what| Error::Input { path: PathBuf::from("a"), what };
+    vec![
+        (Error::Address(AddressError::PlainHttp), 2),
+        (Error::Link("x".into()), 3),
+        (Error::ModeMismatch, 3),
+        (Error::Passphrase("x".into()), 3),
+        (Error::WrongKey, 3),
+        (Error::AccessToken { given: true }, 3),
+        (Error::AccessToken { given: false }, 3),
+        (Error::NotFound, 4),
+        (Error::Deleted, 4),
+        (Error::Expired, 4),
+        (Error::Pending, 5),
+        (Error::Unavailable { server: "s".into(), reason: "r".into() }, 6),
+        (Error::Redirected { status: 307 }, 6),
+        (Error::ProxyLimit { sealed_bytes: 1 }, 6),
+        (Error::Refused { what: "x".into() }, 1),
+        (Error::Internal("x"), 1),
+        (Error::Limit(LimitError::FileTooLarge { file_bytes: 2, max_bytes: 1 }), 9),
+        (Error::Integrity(IntegrityError::OtherTransfer), 7),
+        (Error::Integrity(IntegrityError::Manifest("x".into())), 7),
+        (Error::Integrity(IntegrityError::Chunk { index: 0 }), 7),
+        (Error::Integrity(IntegrityError::Arrival { index: 0 }), 7),
+        (Error::Integrity(IntegrityError::LostChunks), 7),
+        (Error::ChunkConflict { index: 0 }, 7),
+        (input(InputProblem::Unreadable(source())), 9),
+        (input(InputProblem::Folder), 9),
+        (input(InputProblem::NotAFile), 9),
+        (input(InputProblem::Changed), 9),
+        (input(InputProblem::Name("x".into())), 9),
+        (Error::TargetExists { path: path.clone() }, 8),
+        (Error::TargetUnwritable { path: path.clone(), source: source() }, 8),
+        (Error::NoRoom { path: path.clone(), needed_bytes: 2, free_bytes: 1 }, 8),
+        (Error::State { path, source: source() }, 1),
+    ]
+}
+
+#[test]
+fn every_error_has_its_exit_code_and_fits_two_lines() {
+    for (error, expected) in every_kind() {
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit.number(), expected, "{failure:?}");
+        assert!(!failure.message.contains('\n'), "{failure:?}");
+        assert!(!failure.advice.unwrap_or_default().contains('\n'));
+    }
+}
+
+#[test]
+fn the_receivers_two_commonest_questions_are_answered() {
+    assert_eq!(Failure::from(Error::Pending).message, "Sender is still uploading");
+    assert_eq!(Failure::from(Error::WrongKey).message, "the key or the passphrase is wrong");
+}

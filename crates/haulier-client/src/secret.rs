@@ -1,0 +1,42 @@
+//! Where a passphrase comes from, once it is known that one is needed.
+
+use std::sync::Arc;
+
+use haulier_format::Passphrase;
+
+use crate::error::Error;
+
+/// Asks a person; may block.
+pub type Ask = dyn Fn() -> Result<Passphrase, Error> + Send + Sync;
+
+/// A passphrase, or the way to get one.
+#[derive(Clone)]
+pub enum PassphraseSource {
+    /// It is there already.
+    Given(Arc<Passphrase>),
+    /// A person is asked, at most once, and only when it is needed.
+    Ask(Arc<Ask>),
+}
+
+impl std::fmt::Debug for PassphraseSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PassphraseSource(..)")
+    }
+}
+
+impl PassphraseSource {
+    /// Gets it. Blocks while a person types.
+    pub(crate) fn get(&self) -> Result<Arc<Passphrase>, Error> {
+        match self {
+            Self::Given(passphrase) => Ok(Arc::clone(passphrase)),
+            Self::Ask(ask) => ask().map(Arc::new),
+        }
+    }
+}
+
+/// Runs what blocks or computes for long away from the threads that move bytes.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Internal("a worker thread ended early")))
+}

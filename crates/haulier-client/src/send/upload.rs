@@ -1,0 +1,198 @@
+//! The chunks of one upload: read, sealed, recorded, sent, each until the server has it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use haulier_format::ChunkSealer;
+use haulier_wire::api::TransferState;
+use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, SEALED_OVERHEAD_BYTES, SMALL_CHUNK_SIZE_BYTES};
+use haulier_wire::problem::ProblemType;
+use haulier_wire::{ChunkIndex, ChunkLayout};
+use tokio::task::JoinSet;
+
+use super::input::Input;
+use super::{Sender, Stop};
+use crate::error::{Error, IntegrityError};
+use crate::http::{CallError, Watch, until_final};
+use crate::progress::{Event, Notice};
+use crate::resume::{TagError, Upload};
+use crate::secret::blocking;
+use crate::window::Buffer;
+
+/// Bytes before the plaintext, where sealing puts the iv.
+const ROOM_BYTES: usize = 12;
+
+/// A chunk as it travels: the same bytes however often it has to.
+struct SealedChunk {
+    bytes: Bytes,
+    blake3: blake3::Hash,
+}
+
+impl Sender {
+    /// Inclusive ranges of chunks that the server does not have: all of a new upload.
+    pub(super) async fn missing(&self, upload: &Upload) -> Result<Vec<[u32; 2]>, Stop> {
+        if upload.recorded.is_some() {
+            return self.missing_now(upload).await;
+        }
+        Ok(vec![[0, upload.state.create.total_chunks.get() - 1]])
+    }
+
+    /// Asks the server which chunks it does not have.
+    pub(super) async fn missing_now(&self, upload: &Upload) -> Result<Vec<[u32; 2]>, Stop> {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        let status = until_final!(self.retry, self.api.status(id, owner.as_str()));
+        let mut status = status.map_err(|error| self.owner_error(error))?;
+        if status.transfer_id != id {
+            return Err(Stop::Never(IntegrityError::OtherTransfer.into()));
+        }
+        if status.state == TransferState::Completed {
+            return Ok(Vec::new());
+        }
+        let total_chunks = upload.state.create.total_chunks.get();
+        if status.missing.iter().any(|[first, last]| first > last || *last >= total_chunks) {
+            return Err(Stop::Never(Error::Refused { what: "impossible ranges of missing chunks".into() }));
+        }
+        if status.more {
+            // Beyond what the answer lists, everything is offered; what is there already is answered with 200.
+            let listed = status.missing.last().map_or(0, |[_, last]| last + 1);
+            status.missing.push([listed, total_chunks - 1]);
+        }
+        let recorded = upload.recorded.as_deref().unwrap_or_default();
+        if recorded.is_empty() || knows_all_stored(recorded, &status.missing) {
+            Ok(status.missing)
+        } else {
+            // The server has chunks of which this state knows no tag: it is an old copy, and must not seal.
+            Err(Stop::Anew(Notice::StateUnusable))
+        }
+    }
+
+    /// Sends the chunks of these ranges; returns when all are stored, or at the first that cannot be.
+    pub(super) async fn send_chunks(self: &Arc<Self>, upload: &Arc<Upload>, missing: &[[u32; 2]]) -> Result<(), Stop> {
+        let create = &upload.state.create;
+        let layout = ChunkLayout::check(create.file_size, create.chunk_size.get(), create.total_chunks);
+        let layout = layout.map_err(|_| Error::Internal("the layout does not fit"))?;
+        let sealer = upload.keys.sealer(layout).map_err(|_| Error::Internal("the keys are bound to another layout"))?;
+        let sealer = Arc::new(sealer);
+        self.tell_start(upload, &layout, missing);
+        let mut tasks = JoinSet::new();
+        for index in missing.iter().flat_map(|[first, last]| *first..=*last) {
+            let index = ChunkIndex::new(index).ok_or(Error::Internal("no such chunk"))?;
+            let buffer = self.window.acquire(layout.sealed_len(index).unwrap_or(MAX_CHUNK_SIZE_BYTES)).await;
+            let (sender, upload, sealer) = (Arc::clone(self), Arc::clone(upload), Arc::clone(&sealer));
+            tasks.spawn(async move { sender.send_chunk(&upload, sealer, index, buffer).await });
+            while let Some(done) = tasks.try_join_next() {
+                done.map_err(|_| Error::Internal("a chunk's task ended early"))??;
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.map_err(|_| Error::Internal("a chunk's task ended early"))??;
+        }
+        Ok(())
+    }
+
+    fn tell_start(&self, upload: &Upload, layout: &ChunkLayout, missing: &[[u32; 2]]) {
+        let len = |index| ChunkIndex::new(index).and_then(|index| layout.sealed_len(index)).unwrap_or_default();
+        let full = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
+        let range_bytes = |[first, last]: &[u32; 2]| u64::from(last - first) * full + len(*last);
+        let travelling: u64 = missing.iter().map(range_bytes).sum();
+        self.progress.on(Event::Started {
+            transfer_id: *upload.keys.transfer_id(),
+            sealed_bytes: layout.sealed_size(),
+            present_bytes: layout.sealed_size().saturating_sub(travelling),
+            total_chunks: layout.total_chunks(),
+        });
+    }
+
+    async fn send_chunk(
+        &self,
+        upload: &Upload,
+        sealer: Arc<ChunkSealer>,
+        index: ChunkIndex,
+        mut buffer: Buffer,
+    ) -> Result<(), Stop> {
+        self.progress.on(Event::ChunkStarted);
+        let input = Arc::clone(&self.input);
+        let (buffer, tag, blake3) = blocking(move || {
+            let tag = seal(&input, &sealer, index, buffer.vec())?;
+            let blake3 = blake3::hash(buffer.as_ref());
+            Ok((buffer, tag, blake3))
+        })
+        .await
+        .map_err(|error| match error {
+            // Shorter than it was: chunks of it may be on the server, so this transfer must not go on.
+            Error::Input { .. } => Stop::Never(error),
+            _ => Stop::from(error),
+        })?;
+        upload.tags.record(index.get(), tag).await.map_err(|error| match error {
+            TagError::Changed => Stop::Anew(Notice::InputChanged),
+            TagError::Damaged => Stop::Anew(Notice::StateUnusable),
+            TagError::Io(source) => Stop::Later(Error::State { path: self.options.state_dir.clone(), source }),
+        })?;
+        self.deliver(upload, index.get(), &SealedChunk { bytes: buffer.into_bytes(), blake3 }).await?;
+        self.progress.on(Event::ChunkDone);
+        Ok(())
+    }
+
+    /// Sends a chunk until the server has exactly these bytes.
+    async fn deliver(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<(), Stop> {
+        for damaged_before in [false, true] {
+            let stored = self.put(upload, index, chunk).await.map_err(|error| match error.problem() {
+                Some(ProblemType::ChunkConflict) if damaged_before => Stop::from(arrival(index)),
+                Some(ProblemType::ChunkConflict) => Stop::from(Error::ChunkConflict { index }),
+                _ if error == CallError::ProxyTooLarge => smaller_chunks(upload, chunk.bytes.len()),
+                _ => Stop::from(self.owner_error(error)),
+            })?;
+            if stored == chunk.blake3.to_hex().as_str() {
+                return Ok(());
+            }
+        }
+        Err(arrival(index).into())
+    }
+
+    /// Sends a chunk and returns the BLAKE3 of what the server received.
+    async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<String, CallError> {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        until_final!(self.retry, async {
+            let watch = Watch::new(Arc::clone(&self.progress));
+            let stored = self.api.put_chunk(id, index, owner.as_str(), chunk.bytes.clone(), watch.clone()).await?;
+            if stored.transfer_id != id || stored.chunk_index.get() != index {
+                return Err(CallError::Final("an answer about another chunk".into()));
+            }
+            watch.succeeded();
+            Ok(stored.blake3)
+        })
+    }
+}
+
+/// Reads and seals one chunk: 12 bytes of room, the plaintext, 16 bytes of tag. Blocks.
+fn seal(input: &Input, sealer: &ChunkSealer, index: ChunkIndex, buffer: &mut Vec<u8>) -> Result<[u8; 16], Error> {
+    let layout = sealer.context().layout();
+    let len = layout.plaintext_len(index).ok_or(Error::Internal("no such chunk"))?;
+    buffer.resize(ROOM_BYTES + usize::try_from(len).unwrap_or(usize::MAX), 0);
+    input.read_at(&mut buffer[ROOM_BYTES..], layout.plaintext_offset(index))?;
+    sealer.seal_in_place(index, buffer).map_err(|_| Error::Internal("a chunk could not be sealed"))
+}
+
+/// Whether every chunk that the server has is one that this state sealed.
+fn knows_all_stored(recorded: &[bool], missing: &[[u32; 2]]) -> bool {
+    let mut missing = missing.iter().peekable();
+    (0_u32..).zip(recorded).all(|(index, known)| {
+        while missing.next_if(|[_, last]| *last < index).is_some() {}
+        *known || missing.peek().is_some_and(|[first, _]| *first <= index)
+    })
+}
+
+fn arrival(index: u32) -> Error {
+    IntegrityError::Arrival { index }.into()
+}
+
+/// A proxy's limit is not the server's: smaller chunks may pass, but only under new keys.
+fn smaller_chunks(upload: &Upload, sealed_bytes: usize) -> Stop {
+    if upload.state.create.chunk_size.get() > SMALL_CHUNK_SIZE_BYTES {
+        return Stop::Anew(Notice::SmallerChunks { chunk_bytes: SMALL_CHUNK_SIZE_BYTES });
+    }
+    Stop::Never(Error::ProxyLimit { sealed_bytes: u64::try_from(sealed_bytes).unwrap_or(u64::MAX) })
+}
+
+#[cfg(test)]
+mod tests;
