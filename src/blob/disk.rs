@@ -28,6 +28,8 @@ use staged::StagedFile;
 
 /// Most renames that share one round of directory syncs.
 const MAX_PUBLISH_BATCH: usize = 256;
+/// How often a folder is removed again that fills while it is being emptied.
+const MAX_REMOVE_TRIES: usize = 100;
 /// How many folders are remembered as durable before the memory starts anew.
 const MAX_KNOWN_FOLDERS: usize = 10_000;
 
@@ -136,10 +138,8 @@ impl BlobStore for DiskStore {
         let meta = self.path(BlobKey::Meta(id));
         blocking(move || {
             remove_file(&meta)?;
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => Ok(result?),
-            }
+            remove_folder(&folder)?;
+            Ok(())
         })
         .await
     }
@@ -164,6 +164,18 @@ fn create_folder(path: &Path) -> io::Result<()> {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Removes a folder and all in it, also when a late writer puts one more file there meanwhile.
+fn remove_folder(path: &Path) -> io::Result<()> {
+    for _ in 0..MAX_REMOVE_TRIES {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            result => return result,
+        }
+    }
+    Err(io::ErrorKind::DirectoryNotEmpty.into())
 }
 
 fn remove_file(path: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! SQLite: the embedded default. One writer, many readers, write-ahead log, every commit synced.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, Sqlite};
 
 use super::{
     ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk,
@@ -56,8 +58,10 @@ impl SqliteStore {
     }
 
     /// Begins a write at once: a transaction that began by reading could not be upgraded beside another.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let mut connection = self.writer.acquire().await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        Ok(WriteTransaction { connection, is_committed: false })
     }
 }
 
@@ -66,6 +70,7 @@ impl MetadataStore for SqliteStore {
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError> {
         let mut tx = self.begin().await?;
         if let Some(existing) = select_transfer(&mut tx, new.transfer.id).await? {
+            tx.commit().await?;
             return Ok(Created::Existing(Box::new(existing)));
         }
         insert_transfer(&mut tx, &new.transfer).await?;
@@ -99,6 +104,7 @@ impl MetadataStore for SqliteStore {
         }
         let row = sqlx::query(sql::SELECT_SEALED_METADATA).bind(id.as_str()).fetch_optional(&mut *tx).await?;
         let set: Option<Vec<u8>> = row.map(|row| row.try_get("sealed")).transpose()?;
+        tx.commit().await?;
         Ok(if set.as_deref() == Some(sealed) { SetOnce::Same } else { SetOnce::Conflict })
     }
 
@@ -169,7 +175,7 @@ impl MetadataStore for SqliteStore {
         for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
             sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
@@ -180,6 +186,45 @@ impl MetadataStore for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// A transaction of the one writer. Whatever ends it without a commit also ends its connection.
+///
+/// On a full disk SQLite rolls back by itself, and sqlx's own transaction would then wait for a rollback that cannot
+/// happen and refuse every later one. A fresh connection costs less than knowing in which state the old one is.
+struct WriteTransaction {
+    connection: PoolConnection<Sqlite>,
+    is_committed: bool,
+}
+
+impl WriteTransaction {
+    async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Deref for WriteTransaction {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for WriteTransaction {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for WriteTransaction {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 

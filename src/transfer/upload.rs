@@ -14,6 +14,7 @@ use super::state::{self, Liveness};
 use super::{Token, TransferError, Transfers, access};
 use crate::blob::{BlobKey, StagedBlob};
 use crate::metadata::{ChunkRecord, Digest, Recorded, Step, Transfer};
+use crate::store::StoreError;
 
 /// What a request says of its body before the first byte.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +81,9 @@ impl Transfers {
             Recorded::Closed => return Err(self.closed(upload.transfer_id).await),
             Recorded::New | Recorded::Same => {}
         }
-        staged.publish().await?;
+        if let Err(error) = staged.publish().await {
+            return Err(self.publish_failed(upload.transfer_id, error).await);
+        }
         match self.record(upload, digests, Step::Store).await? {
             Recorded::New => Ok(StoredUpload { is_new: true, blake3: digests.blake3 }),
             Recorded::Same | Recorded::Stored => Ok(StoredUpload { is_new: false, blake3: digests.blake3 }),
@@ -106,6 +109,11 @@ impl Transfers {
             upload_expires_at: state::after(now, self.limits.upload_expiry),
         };
         Ok(self.records.submit(record).await??)
+    }
+
+    /// A deletion may have swept the folder away under the blob: then that is the answer.
+    async fn publish_failed(&self, id: TransferId, error: StoreError) -> TransferError {
+        self.live(id, self.clock.now()).await.err().unwrap_or_else(|| error.into())
     }
 
     /// Says why a transfer takes no chunks any more.

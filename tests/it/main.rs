@@ -1,4 +1,8 @@
 //! The server as its users meet it: the real program, on a real port, with real files.
 
+mod crash;
+mod disk_full;
 mod harness;
+mod memory;
+mod races;
 mod transfer;
