@@ -12,9 +12,8 @@ use haulier_wire::{Problem, ProblemType, encoding, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::HttpError;
-use crate::metadata::Digest;
-use crate::transfer::TransferError;
 use crate::transfer::upload::BodyError;
+use crate::transfer::{Digest, TransferError};
 
 /// Reads a JSON object of at most [`MAX_JSON_BODY_BYTES`]; an empty body is `{}` where `T` allows that.
 ///

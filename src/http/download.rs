@@ -15,7 +15,7 @@ use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
 use super::token::{Role, presented};
-use crate::blob::ByteStream;
+use crate::transfer::ByteStream;
 
 pub(super) async fn info(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let info = service.transfers.info(transfer_id(&request)?).await?;

@@ -27,6 +27,8 @@ use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
 use crate::store::StoreError;
 use state::{Limits, Liveness};
 
+pub use crate::blob::ByteStream;
+pub use crate::metadata::Digest;
 pub use access::Token;
 
 /// Most chunk records that share one commit of the database.

@@ -5,4 +5,5 @@ mod disk_full;
 mod harness;
 mod memory;
 mod races;
+mod tidy;
 mod transfer;

@@ -1,0 +1,33 @@
+# Two commands matter: `make run` and `make test`.
+
+export PATH := $(HOME)/.cache/haulier/bin:$(PATH)
+
+.PHONY: run build test lint fmt
+
+## Builds what is missing and serves on http://127.0.0.1:8080 with SQLite and local disk.
+run: build
+	@echo
+	@echo "When it serves, send your first file from another terminal:"
+	@echo "    target/release/haulier send FILE"
+	@echo
+	@exec target/release/haulier-server
+
+build:
+	cargo build --release --locked -p haulier-server -p haulier-client
+
+## Installs what the tests need, then runs lint and every test, and prints the counts.
+test:
+	@scripts/install-test-tools
+	@$(MAKE) --no-print-directory lint
+	@scripts/run-tests
+
+## Formatting, clippy, the rules of the layout, dependencies.
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p haulier-format --all-targets --all-features -- -D warnings
+	scripts/check-server-graph
+	cargo deny --all-features check bans licenses sources
+
+fmt:
+	cargo fmt --all
