@@ -165,10 +165,12 @@ fn lies_in(key: &str, folder: &str) -> bool {
     key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('\0'))
 }
 
-/// What two paths share that some file system takes for one: each character in upper case and then in lower case by
-/// itself, between two passes of NFC. The separators sort before every character that a path may hold.
+/// What two paths share that some file system takes for one: each character by itself in lower, upper and again lower
+/// case, between two passes of NFC. (Lower case first, since capital sharp s has no other upper case than itself.)
+/// The separators sort before every character that a path may hold.
 fn fold(path: &str) -> String {
-    let folded: String = path.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    let cased = path.nfc().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let folded: String = cased.collect();
     folded.nfc().map(|symbol| if symbol == '/' { '\0' } else { symbol }).collect()
 }
 

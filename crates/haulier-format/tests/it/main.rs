@@ -1,4 +1,5 @@
 //! Haulier's format from outside, through its public functions alone.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod properties;
 mod round_trip;

@@ -97,7 +97,7 @@ fn files(paths: &Value) -> Vec<FileEntry> {
 #[test]
 fn lists_of_paths() {
     let table = read("paths.json");
-    for row in rows(&table, "lists_accepted", 10) {
+    for row in rows(&table, "lists_accepted", 12) {
         let files = files(&row["paths"]);
         assert_eq!(check_files(&files, 0), Ok(()), "{row}");
         let targets: Vec<Value> = target_paths(&files).into_iter().map(Value::from).collect();
