@@ -13,8 +13,10 @@ fn len(value: u64) -> ByteLen {
     ByteLen::new(value).unwrap()
 }
 
+type Change = (&'static str, fn(&mut Manifest));
+
 /// What a server can do to each member. In this order, so that a change is made before a removal.
-const CHANGES: [(&str, fn(&mut Manifest)); 14] = [
+const CHANGES: [Change; 14] = [
     ("change sealed_metadata", |m| m.sealed_metadata.iter_mut().for_each(|sealed| sealed.0[20] ^= 1)),
     ("remove sealed_metadata", |m| m.sealed_metadata = None),
     ("change key_check", |m| m.key_check.iter_mut().for_each(|check| check.0[31] ^= 1)),
