@@ -1,0 +1,16 @@
+# The server alone, as a user without rights. Build: docker build -t haulier .
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked -p haulier-server && mkdir /data
+
+FROM debian:bookworm-slim
+COPY --from=build /src/target/release/haulier-server /usr/local/bin/haulier-server
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+ENV HAULIER_LISTEN=0.0.0.0:8080 HAULIER_DATA_DIR=/data
+VOLUME /data
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/haulier-server"]
