@@ -1,6 +1,6 @@
 //! The read side, step by step: each step is a type, so that none can be left out (docs/FORMAT.md, "Reading").
 //!
-//! [`Link`](crate::Link) and kdf give [`ReadKeys`]; [`CheckedManifest::unlock`] compares the key check and opens the
+//! [`Link`] and kdf give [`ReadKeys`]; [`CheckedManifest::unlock`] compares the key check and opens the
 //! metadata; only then is there an opener.
 
 use std::fmt;
