@@ -1,7 +1,12 @@
 //! The JSON bodies of the HTTP API, field by field as they travel (docs/API.md).
 
+use std::borrow::Cow;
+use std::fmt;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::encoding::Base64Url;
 use crate::id::{TokenHash, TransferId};
@@ -11,9 +16,14 @@ use crate::limit::{
     KDF_ITERATIONS, KDF_SALT_BYTES, KEY_CHECK_BYTES, MAX_SEALED_METADATA_BYTES, MIN_SEALED_METADATA_BYTES,
 };
 use crate::number::{ByteLen, ChunkCount, ChunkIndex};
+use crate::shape::{object_only, string_only};
+
+object_only!(Encryption, KdfMembers, CreateRequest, UpdateRequest, CompleteRequest, Manifest);
+string_only!(Algorithm, AadFormat);
 
 /// The cipher of format version 1: always `AES-256-GCM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Algorithm {
     /// AES-256-GCM with a 128-bit tag.
     #[serde(rename = "AES-256-GCM")]
@@ -22,7 +32,7 @@ pub enum Algorithm {
 
 /// How a chunk's AAD is spelled: always `json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", remote = "Self")]
 pub enum AadFormat {
     /// The fixed template of docs/FORMAT.md.
     Json,
@@ -49,7 +59,7 @@ impl From<TagLength> for u32 {
 
 /// How the chunks were sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Encryption {
     /// Always `AES-256-GCM`.
     pub algorithm: Algorithm,
@@ -78,7 +88,7 @@ pub struct Kdf {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 struct KdfMembers {
     name: String,
     hash: String,
@@ -111,7 +121,7 @@ impl From<Kdf> for KdfMembers {
 
 /// Body of POST create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CreateRequest {
     /// The id; a FULL transfer brings its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,7 +300,7 @@ pub struct UploadStatus {
 
 /// Body of PATCH upload/{id}.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct UpdateRequest {
     /// Lifetime in seconds: from complete while pending, from now afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -305,7 +315,7 @@ pub struct UpdateRequest {
 
 /// Body of POST complete; an empty body is the same as `{}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CompleteRequest {
     /// If create did not bring it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -348,6 +358,7 @@ pub struct Transparency {
 
 /// Answer to GET manifest/{id}: what the server says of a transfer's chunks. Readers trust none of it unchecked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Manifest {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -461,3 +472,6 @@ pub struct ServerConfig {
     /// Whether create needs an access token.
     pub access_token_required: bool,
 }
+
+#[cfg(test)]
+mod tests;

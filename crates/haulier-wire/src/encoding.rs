@@ -80,3 +80,6 @@ impl<'de> Deserialize<'de> for Base64Url {
             .ok_or_else(|| serde::de::Error::custom("expected base64url without padding, with unused bits zero"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ macro_rules! serde_as_text {
 
 serde_as_text!(TransferId, as_str);
 serde_as_text!(TokenHash, as_str);
+
+#[cfg(test)]
+mod tests;

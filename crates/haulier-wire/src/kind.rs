@@ -3,14 +3,20 @@
 //! A server that could strip single members off a FULL transfer could make it weaker without a trace, so both the
 //! server (on create) and every reader (on the manifest) accept exactly two shapes (docs/FORMAT.md, "Kinds").
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::TransferId;
 use crate::limit::MIN_CHUNK_SIZE_BYTES;
+use crate::shape::string_only;
+
+string_only!(IvStrategy);
 
 /// How the 8 prefix bytes of every chunk's iv are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", remote = "Self")]
 pub enum IvStrategy {
     /// All 8 bytes zero: SEED transfers.
     Counter,
@@ -100,3 +106,6 @@ impl KindMembers {
 fn refuse(condition: bool, error: MixedKind) -> Result<(), MixedKind> {
     if condition { Err(error) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

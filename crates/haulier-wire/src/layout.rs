@@ -120,3 +120,6 @@ impl ChunkLayout {
         self.file_size + SEALED_OVERHEAD_BYTES * u64::from(self.total_chunks)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod limit;
 pub mod number;
 pub mod problem;
+mod shape;
 
 pub use id::{TokenHash, TransferId};
 pub use jiff::Timestamp;

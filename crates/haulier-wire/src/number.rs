@@ -94,3 +94,6 @@ number! {
     /// A length in bytes, at most 2^53 - 1.
     ByteLen(u64), 0u64, MAX_SAFE_INTEGER
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ impl Problem {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
