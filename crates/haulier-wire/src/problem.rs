@@ -100,14 +100,8 @@ problem_types! {
     PreconditionFailed = 412 "precondition-failed" "A precondition does not hold";
     /// The body is larger than the route takes.
     BodyTooLarge = 413 "body-too-large" "The body is too large";
-    /// The URL is too long.
-    UriTooLong = 414 "uri-too-long" "The URL is too long";
-    /// The media type is not the route's.
-    UnsupportedMediaType = 415 "unsupported-media-type" "The media type is not supported";
     /// The range lies outside the content.
     RangeNotSatisfiable = 416 "range-not-satisfiable" "The range lies outside the content";
-    /// An Expect that is not 100-continue.
-    ExpectationFailed = 417 "expectation-failed" "The expectation cannot be met";
     /// The body does not have its Content-Digest.
     DigestMismatch = 422 "digest-mismatch" "The body does not have its digest";
     /// The header section is too large.
