@@ -47,14 +47,14 @@ fn no_combination_of_changes_opens() {
     for (seed, mode) in (200..).zip(MODES) {
         let sent = send(seed, mode, 2 * CHUNK + 5);
         let keys = sent.read_keys();
-        assert!(opens(&sent, &keys, &sent.manifest));
+        assert!(opens(&sent, keys, &sent.manifest));
         let mut unchanged = 0;
         for subset in 0..1_u32 << CHANGES.len() {
             let mut manifest = sent.manifest.clone();
             let chosen = CHANGES.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1);
             chosen.for_each(|(_, (_, change))| change(&mut manifest));
             unchanged += u32::from(manifest == sent.manifest);
-            assert_eq!(opens(&sent, &keys, &manifest), manifest == sent.manifest, "{mode:?} {subset:b}");
+            assert_eq!(opens(&sent, keys, &manifest), manifest == sent.manifest, "{mode:?} {subset:b}");
         }
         // Nothing; total_chunks up and down; and where there is no kdf, the same with its change.
         assert_eq!(unchanged, if mode == KeyMode::Link { 4 } else { 2 });
@@ -69,7 +69,7 @@ fn each_refusal_has_its_reason() {
         let (_, change) = CHANGES.iter().find(|(known, _)| *known == name).unwrap();
         let mut manifest = sent.manifest.clone();
         change(&mut manifest);
-        sent.check(&manifest).and_then(|checked| checked.unlock(&keys)).map(full).unwrap_err()
+        sent.check(&manifest).and_then(|checked| checked.unlock(keys)).map(full).unwrap_err()
     };
     assert_eq!(reason("change sealed_metadata"), Error::Open);
     assert_eq!(reason("remove sealed_metadata"), Error::Kind(MixedKind::SealedMetadataMissing));
@@ -96,7 +96,7 @@ fn numbers_that_agree_with_each_other_but_not_with_the_sender_are_refused() {
         manifest.chunk_size = len(chunk_size);
         manifest.total_chunks = ChunkCount::new(lie.total_chunks()).unwrap();
         manifest.last_chunk_size = len(u64::from(lie.last_chunk_size()));
-        let error = sent.check(&manifest).unwrap().unlock(&keys).unwrap_err();
+        let error = sent.check(&manifest).unwrap().unlock(keys).unwrap_err();
         assert_eq!(error, Error::MetadataMismatch);
     }
 }
@@ -107,7 +107,7 @@ fn a_full_strip_to_seed_fails_at_the_first_chunk() {
     let mut manifest = sent.manifest.clone();
     manifest.encryption.iv_strategy = IvStrategy::Counter;
     (manifest.sealed_metadata, manifest.key_check) = (None, None);
-    let Ok(Unlocked::Seed(first)) = sent.check(&manifest).unwrap().unlock(&sent.read_keys()) else {
+    let Ok(Unlocked::Seed(first)) = sent.check(&manifest).unwrap().unlock(sent.read_keys()) else {
         panic!("exactly SEED");
     };
     assert_eq!(first.open_first(&mut sent.chunks[0].clone()).unwrap_err(), Error::Open);

@@ -1,5 +1,6 @@
 //! A sender that keeps everything in memory, and a random source that is the same each time.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 
 use haulier_format::metadata::DEFAULT_TYPE;
@@ -49,6 +50,7 @@ pub(crate) struct Sent {
     pub(crate) chunks: Vec<Vec<u8>>,
     pub(crate) manifest: Manifest,
     pub(crate) link: Link,
+    read_keys: OnceCell<ReadKeys>,
 }
 
 pub(crate) fn index(number: usize) -> ChunkIndex {
@@ -98,7 +100,7 @@ pub(crate) fn send(seed: u64, mode: KeyMode, size: u64) -> Sent {
     let sealed_metadata = keys.seal_metadata(&describe(&keys, layout), rng).unwrap();
     let manifest = manifest(&keys, layout, sealed_metadata);
     let link = Link::parse(&keys.link("https://files.example").unwrap()).unwrap();
-    Sent { keys, layout, plaintext, chunks, manifest, link }
+    Sent { keys, layout, plaintext, chunks, manifest, link, read_keys: OnceCell::new() }
 }
 
 fn manifest(keys: &WriteKeys, layout: ChunkLayout, sealed_metadata: Vec<u8>) -> Manifest {
@@ -120,9 +122,12 @@ fn manifest(keys: &WriteKeys, layout: ChunkLayout, sealed_metadata: Vec<u8>) -> 
 }
 
 impl Sent {
-    pub(crate) fn read_keys(&self) -> ReadKeys {
-        let words = self.link.mode.key_mode().has_passphrase().then(|| Passphrase::new(WORDS).unwrap());
-        ReadKeys::new(&self.link, words.as_ref(), self.keys.kdf().as_ref()).unwrap()
+    /// Made once: PBKDF2 is slow.
+    pub(crate) fn read_keys(&self) -> &ReadKeys {
+        self.read_keys.get_or_init(|| {
+            let words = self.link.mode.key_mode().has_passphrase().then(|| Passphrase::new(WORDS).unwrap());
+            ReadKeys::new(&self.link, words.as_ref(), self.keys.kdf().as_ref()).unwrap()
+        })
     }
 
     pub(crate) fn check(&self, manifest: &Manifest) -> Result<CheckedManifest, Error> {
@@ -130,7 +135,7 @@ impl Sent {
     }
 
     pub(crate) fn open(&self) -> Opened {
-        full(self.check(&self.manifest).unwrap().unlock(&self.read_keys()).unwrap())
+        full(self.check(&self.manifest).unwrap().unlock(self.read_keys()).unwrap())
     }
 }
 
