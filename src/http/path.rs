@@ -12,8 +12,9 @@ use super::problem::HttpError;
 /// # Errors
 /// 400 invalid-transfer-id.
 pub(super) fn transfer_id(request: &HttpRequest) -> Result<TransferId, HttpError> {
-    let text = request.match_info().get("id").unwrap_or_default();
-    text.parse().map_err(|error: ParseIdError| HttpError::new(ProblemType::InvalidTransferId, format!("{error}.")))
+    part(request, "id")
+        .parse()
+        .map_err(|error: ParseIdError| HttpError::new(ProblemType::InvalidTransferId, format!("{error}.")))
 }
 
 /// `{n}`.
@@ -21,6 +22,13 @@ pub(super) fn transfer_id(request: &HttpRequest) -> Result<TransferId, HttpError
 /// # Errors
 /// 400 invalid-chunk-index.
 pub(super) fn chunk_index(request: &HttpRequest) -> Result<ChunkIndex, HttpError> {
-    let text = request.match_info().get("n").unwrap_or_default();
-    text.parse().map_err(|error: NumberError| HttpError::new(ProblemType::InvalidChunkIndex, format!("{error}.")))
+    part(request, "n")
+        .parse()
+        .map_err(|error: NumberError| HttpError::new(ProblemType::InvalidChunkIndex, format!("{error}.")))
+}
+
+/// A part of the path as it was sent: the framework decodes `%31` to `1`, and one thing must have one name.
+fn part<'r>(request: &'r HttpRequest, name: &str) -> &'r str {
+    let decoded = request.match_info().get(name).unwrap_or_default();
+    if request.uri().path().split('/').any(|sent| sent == decoded) { decoded } else { "" }
 }
