@@ -15,6 +15,9 @@ use super::problem::HttpError;
 use crate::transfer::upload::BodyError;
 use crate::transfer::{Digest, TransferError};
 
+/// Most characters of what the JSON reader says of a body.
+const MAX_DETAIL_CHARS: usize = 500;
+
 /// Reads a JSON object of at most [`MAX_JSON_BODY_BYTES`]; an empty body is `{}` where `T` allows that.
 ///
 /// # Errors
@@ -26,7 +29,11 @@ pub(super) async fn json<T: DeserializeOwned>(payload: Payload, timeout: Duratio
     if text.first() != Some(&b'{') {
         return Err(HttpError::new(ProblemType::InvalidBody, "The body must be one JSON object."));
     }
-    serde_json::from_slice(text).map_err(|error| HttpError::new(ProblemType::InvalidBody, format!("{error}.")))
+    serde_json::from_slice(text).map_err(|error| {
+        // It may repeat a text of the body, of whatever length.
+        let detail: String = format!("{error}.").chars().take(MAX_DETAIL_CHARS).collect();
+        HttpError::new(ProblemType::InvalidBody, detail)
+    })
 }
 
 async fn collect(payload: Payload, timeout: Duration) -> Result<Bytes, HttpError> {
