@@ -17,6 +17,9 @@ use super::range::{Part, Selected, select, unless_known};
 use super::token::{Role, presented};
 use crate::transfer::ByteStream;
 
+/// The owner may change the expiry.
+const CACHE_MANIFEST: &str = "private, no-cache";
+
 pub(super) async fn info(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let info = service.transfers.info(transfer_id(&request)?).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(info))
@@ -27,13 +30,12 @@ pub(super) async fn manifest(service: Data<Service>, request: HttpRequest) -> Re
     let manifest = service.transfers.manifest(transfer_id(&request)?, download.as_ref()).await?;
     let json = serde_json::to_vec(&manifest).map_err(|_| HttpError::new(ProblemType::Internal, ""))?;
     let etag = EntityTag::new_strong(to_hex(blake3::hash(&json).as_bytes()));
-    if let Some(response) = unless_known(&request, &etag) {
+    if let Some(response) = unless_known(&request, &etag, CACHE_MANIFEST) {
         return Ok(response);
     }
     Ok(HttpResponse::Ok()
         .insert_header(ETag(etag))
-        // The owner may change the expiry.
-        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::CACHE_CONTROL, CACHE_MANIFEST))
         .insert_header(header::ContentType::json())
         .body(json))
 }

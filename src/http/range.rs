@@ -11,6 +11,9 @@ use haulier_wire::{Problem, ProblemType};
 
 use super::problem::render;
 
+/// How long answers may be kept: chunks never change, and the links to them are private.
+const CACHE_CONTENT: &str = "private, no-transform";
+
 /// What a read answers.
 #[derive(Debug)]
 pub(super) enum Selected {
@@ -39,7 +42,7 @@ pub(super) fn select(request: &HttpRequest, etag: EntityTag, full_len: u64) -> S
         return Selected::Done(render(&problem));
     }
     if is_known(request, &etag) {
-        return Selected::Done(not_modified(etag));
+        return Selected::Done(not_modified(etag, CACHE_CONTENT));
     }
     match requested_range(request, &etag, full_len) {
         Requested::Whole => Selected::Part(Part { range: 0..full_len, full_len, is_partial: false, etag }),
@@ -49,8 +52,12 @@ pub(super) fn select(request: &HttpRequest, etag: EntityTag, full_len: u64) -> S
 }
 
 /// 304 when `If-None-Match` names the content.
-pub(super) fn unless_known(request: &HttpRequest, etag: &EntityTag) -> Option<HttpResponse> {
-    is_known(request, etag).then(|| not_modified(etag.clone()))
+pub(super) fn unless_known(
+    request: &HttpRequest,
+    etag: &EntityTag,
+    cache_control: &'static str,
+) -> Option<HttpResponse> {
+    is_known(request, etag).then(|| not_modified(etag.clone(), cache_control))
 }
 
 impl Part {
@@ -61,7 +68,7 @@ impl Part {
         response
             .insert_header(ETag(self.etag.clone()))
             .insert_header((header::ACCEPT_RANGES, "bytes"))
-            .insert_header((header::CACHE_CONTROL, "private, no-transform"))
+            .insert_header((header::CACHE_CONTROL, CACHE_CONTENT))
             .insert_header((header::CONTENT_TYPE, "application/octet-stream"));
         if self.is_partial {
             response.insert_header(ContentRange(ContentRangeSpec::Bytes {
@@ -89,8 +96,9 @@ fn is_known(request: &HttpRequest, etag: &EntityTag) -> bool {
     }
 }
 
-fn not_modified(etag: EntityTag) -> HttpResponse {
-    HttpResponse::NotModified().insert_header(ETag(etag)).finish()
+/// With the headers that 200 would have (RFC 9110, section 15.4.5).
+fn not_modified(etag: EntityTag, cache_control: &'static str) -> HttpResponse {
+    HttpResponse::NotModified().insert_header(ETag(etag)).insert_header((header::CACHE_CONTROL, cache_control)).finish()
 }
 
 fn unsatisfiable(full_len: u64) -> HttpResponse {
