@@ -247,6 +247,11 @@ async fn expiry_changes_until_deletion(store: &dyn MetadataStore) {
     }
     store.delete(id(1), at(5)).await.expect("deleted");
     assert!(!store.set_expiry(id(1), Expiry::At(at(99))).await.expect("answered"));
+
+    completed(store, 2).await;
+    assert!(!store.set_expiry(id(2), Expiry::AfterComplete(88)).await.expect("answered"), "that is over");
+    assert!(store.set_expiry(id(2), Expiry::At(at(99))).await.expect("answered"));
+    assert_eq!(transfer(store, 2).await.expiry, Expiry::At(at(99)));
 }
 
 async fn a_tombstone_stays(store: &dyn MetadataStore) {

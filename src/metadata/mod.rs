@@ -186,7 +186,7 @@ pub trait MetadataStore: Debug + Send + Sync {
     /// Freezes a pending transfer all of whose chunks are stored; `false` when it is not that.
     async fn complete(&self, id: TransferId, at: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Changes when a transfer ends, unless it was deleted; `false` when it was.
+    /// Changes when a transfer ends. `false` when it was deleted, or was completed and `expiry` counts from complete.
     async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError>;
 
     /// Turns a transfer into a tombstone; `false` when it is one.

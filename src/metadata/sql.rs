@@ -62,8 +62,10 @@ pub(super) const COMPLETE: &str = "
     UPDATE transfers SET state = 'completed', completed_at = $2, expires_at = $3
     WHERE id = $1 AND state = 'pending' AND stored_chunks = total_chunks AND upload_expires_at > $2";
 
+/// What is completed has an end already: there, nothing counts from complete any more.
 pub(super) const SET_EXPIRY: &str = "
-    UPDATE transfers SET expires_in_ms = $2, expires_at = $3 WHERE id = $1 AND state <> 'deleted'";
+    UPDATE transfers SET expires_in_ms = $2, expires_at = $3
+    WHERE id = $1 AND (state = 'pending' OR (state = 'completed' AND $3 IS NOT NULL))";
 
 pub(super) const DELETE: &str = "
     UPDATE transfers SET state = 'deleted', deleted_at = $2 WHERE id = $1 AND state <> 'deleted'";

@@ -1,7 +1,7 @@
 //! Update: the owner changes when a transfer ends.
 
 use haulier_wire::api::{UpdateRequest, UploadStatus};
-use haulier_wire::{TransferId, api};
+use haulier_wire::{Timestamp, TransferId, api};
 
 use super::{Token, TransferError, Transfers, access, state};
 use crate::metadata::{Expiry, StoredState};
@@ -18,7 +18,7 @@ impl Transfers {
         request: &UpdateRequest,
     ) -> Result<UploadStatus, TransferError> {
         let now = self.clock.now();
-        let transfer = self.live(id, now).await?;
+        let mut transfer = self.live(id, now).await?;
         access::check(owner, transfer.owner_token_hash.as_ref())?;
         if request.max_downloads.is_some_and(|limit| limit.get() > 0) {
             return Err(TransferError::DownloadLimitUnsupported);
@@ -28,12 +28,9 @@ impl Transfers {
         }
         let asked = state::requested_expiry(&self.limits, request.expires_in_seconds, request.expires_at, now)?;
         if let Some(expiry) = asked {
-            let expiry = match transfer.state {
-                StoredState::Completed => Expiry::At(state::expires_at(expiry, now)),
-                StoredState::Pending | StoredState::Deleted => expiry,
-            };
-            if !self.metadata.set_expiry(id, expiry).await? {
-                return Err(TransferError::Deleted);
+            // Refused when the transfer was completed or deleted since our look.
+            while !self.metadata.set_expiry(id, for_state(expiry, transfer.state, now)).await? {
+                transfer = self.live(id, now).await?;
             }
         }
         let transfer = self.live(id, now).await?;
@@ -41,5 +38,13 @@ impl Transfers {
             self.save(&transfer).await?;
         }
         self.status_of(&transfer).await
+    }
+}
+
+/// What a pending transfer counts from complete, a completed one counts from now.
+fn for_state(expiry: Expiry, stored: StoredState, now: Timestamp) -> Expiry {
+    match stored {
+        StoredState::Completed => Expiry::At(state::expires_at(expiry, now)),
+        StoredState::Pending | StoredState::Deleted => expiry,
     }
 }
