@@ -60,8 +60,11 @@ impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
-        let blobs = Arc::new(DiskStore::open(&config.blobs)?);
-        let metadata: Arc<dyn MetadataStore> = Arc::new(SqliteStore::open(&config.database).await?);
+        let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
+        let blobs = Arc::new(blobs);
+        let metadata = SqliteStore::open(&config.database).await;
+        let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
+        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
         let transfers =
             Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
         let service = Arc::new(Service { transfers, shutdown: Shutdown::default() });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -99,13 +99,13 @@ struct Settings {
     /// What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=warn
     #[arg(long, env = "HAULIER_LOG", default_value = "info,actix_server=warn", value_name = "FILTER", global = true)]
     log: String,
-    /// How the log on standard error looks
+    /// How the log on standard error looks: text or json
     #[arg(long, env = "HAULIER_LOG_FORMAT", default_value = "text", value_name = "FORMAT", global = true)]
-    log_format: LogFormat,
+    log_format: String,
 }
 
 /// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -168,6 +168,8 @@ impl Config {
         EnvFilter::try_new(&settings.log).context("HAULIER_LOG: not a log filter")?;
         let listen = settings.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
         let data_dir = settings.data_dir;
+        let sweep_interval = unit::duration("HAULIER_SWEEP_INTERVAL", &settings.sweep_interval)?;
+        ensure!(!sweep_interval.is_zero(), "HAULIER_SWEEP_INTERVAL: must be at least 1s");
         Ok(Self {
             listen: listen.ok_or_else(|| anyhow!("HAULIER_LISTEN: expected ADDRESS:PORT, such as 127.0.0.1:8080"))?,
             database: match &settings.database_url {
@@ -184,10 +186,10 @@ impl Config {
             max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?
                 .try_into()?,
             shutdown_timeout: unit::duration("HAULIER_SHUTDOWN_TIMEOUT", &settings.shutdown_timeout)?,
-            sweep_interval: unit::duration("HAULIER_SWEEP_INTERVAL", &settings.sweep_interval)?,
+            sweep_interval,
             data_dir,
             log: settings.log,
-            log_format: settings.log_format,
+            log_format: log_format(&settings.log_format)?,
         })
     }
 }
@@ -212,6 +214,14 @@ fn limits(settings: &Settings) -> anyhow::Result<Limits> {
     ensure!(!limits.upload_expiry.is_zero(), "HAULIER_UPLOAD_EXPIRY: must be at least 1s");
     ensure!(!limits.client_timeout.is_zero(), "HAULIER_CLIENT_TIMEOUT: must be at least 1s");
     Ok(limits)
+}
+
+fn log_format(text: &str) -> anyhow::Result<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => bail!("HAULIER_LOG_FORMAT: expected text or json"),
+    }
 }
 
 fn database_path(url: &str) -> anyhow::Result<PathBuf> {

@@ -1,1 +1,142 @@
+use clap::Parser as _;
 
+use super::*;
+
+/// The configuration of these flags, or the error as people see it.
+fn config(flags: &[&str]) -> Result<Config, String> {
+    let cli = Cli::try_parse_from(["haulier-server"].iter().chain(flags)).map_err(|error| error.to_string())?;
+    cli.config().map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn without_any_setting() {
+    let config = config(&[]).expect("the defaults are fine");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.database, PathBuf::from("./haulier-data/haulier.sqlite"));
+    assert_eq!(config.blobs, PathBuf::from("./haulier-data/blobs"));
+    assert_eq!((config.tls.is_some(), config.public_url.is_some()), (false, false));
+    assert_eq!(config.limits.default_expiry, Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(config.limits.client_timeout, Duration::from_secs(30));
+    assert_eq!(config.limits.max_file_bytes, (1 << 53) - 1);
+    assert_eq!(config.log_format, LogFormat::Text);
+}
+
+#[test]
+fn every_setting_arrives() {
+    let config = config(&[
+        "serve",
+        "--listen=[::1]:0",
+        "--data-dir=/data",
+        "--database-url=sqlite:/db/x.sqlite",
+        "--blob-url=file:///blobs%20here",
+        "--public-url=https://send.example/",
+        "--tls-cert=/cert",
+        "--tls-key=/key",
+        "--max-file-size=10GiB",
+        "--max-chunks=7",
+        "--default-expiry=1h",
+        "--max-expiry=2h",
+        "--upload-expiry=3m",
+        "--client-timeout=4s",
+        "--max-connections=5",
+        "--shutdown-timeout=0s",
+        "--sweep-interval=6d",
+        "--sweep-grace=0s",
+        "--log=debug",
+        "--log-format=json",
+    ])
+    .expect("all fine");
+    assert_eq!(config.listen.to_string(), "[::1]:0");
+    assert_eq!((config.database, config.blobs), (PathBuf::from("/db/x.sqlite"), PathBuf::from("/blobs here")));
+    assert_eq!(config.public_url.map(String::from).as_deref(), Some("https://send.example/"));
+    assert_eq!(config.tls, Some(TlsFiles { cert: "/cert".into(), key: "/key".into() }));
+    let limits = config.limits;
+    assert_eq!((limits.max_file_bytes, limits.max_total_chunks), (10 << 30, 7));
+    let seconds = [limits.default_expiry, limits.max_expiry, limits.upload_expiry, limits.client_timeout];
+    assert_eq!(seconds.map(|time| time.as_secs()), [3600, 7200, 180, 4]);
+    assert_eq!((config.max_connections, config.shutdown_timeout.as_secs()), (5, 0));
+    assert_eq!((config.sweep_interval.as_secs(), limits.sweep_grace.as_secs()), (6 * 24 * 3600, 0));
+    assert_eq!((config.log.as_str(), config.log_format), ("debug", LogFormat::Json));
+}
+
+#[test]
+fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
+    for (flag, variable) in [
+        ("--listen=127.0.0.1", "HAULIER_LISTEN"),
+        ("--listen=127.0.0.1:65536", "HAULIER_LISTEN"),
+        ("--database-url=mysql://user:hunter2@db/x", "HAULIER_DATABASE_URL"),
+        ("--database-url=sqlite:", "HAULIER_DATABASE_URL"),
+        ("--database-url=sqlite::memory:", "HAULIER_DATABASE_URL"),
+        ("--blob-url=s3://hunter2@bucket", "HAULIER_BLOB_URL"),
+        ("--blob-url=/plain/path", "HAULIER_BLOB_URL"),
+        ("--public-url=send.example", "HAULIER_PUBLIC_URL"),
+        ("--public-url=ftp://send.example", "HAULIER_PUBLIC_URL"),
+        ("--public-url=https://user:hunter2@send.example", "HAULIER_PUBLIC_URL"),
+        ("--tls-cert=/cert", "HAULIER_TLS_KEY"),
+        ("--tls-key=/key", "HAULIER_TLS_CERT"),
+        ("--max-file-size=10GB", "HAULIER_MAX_FILE_SIZE"),
+        ("--max-file-size=8193TiB", "HAULIER_MAX_FILE_SIZE"),
+        ("--max-chunks=0", "HAULIER_MAX_CHUNKS"),
+        ("--max-chunks=4294967296", "HAULIER_MAX_CHUNKS"),
+        ("--default-expiry=1", "HAULIER_DEFAULT_EXPIRY"),
+        ("--default-expiry=0s", "HAULIER_DEFAULT_EXPIRY"),
+        ("--default-expiry=366d", "HAULIER_DEFAULT_EXPIRY"),
+        ("--max-expiry=0s", "HAULIER_MAX_EXPIRY"),
+        ("--max-expiry=36601d", "HAULIER_MAX_EXPIRY"),
+        ("--upload-expiry=0s", "HAULIER_UPLOAD_EXPIRY"),
+        ("--client-timeout=0s", "HAULIER_CLIENT_TIMEOUT"),
+        ("--max-connections=0", "HAULIER_MAX_CONNECTIONS"),
+        ("--shutdown-timeout=-1s", "HAULIER_SHUTDOWN_TIMEOUT"),
+        ("--sweep-interval=0s", "HAULIER_SWEEP_INTERVAL"),
+        ("--sweep-grace=1w", "HAULIER_SWEEP_GRACE"),
+        ("--log=haulier=loud", "HAULIER_LOG"),
+        ("--log-format=xml", "HAULIER_LOG_FORMAT"),
+    ] {
+        let error = config(&[flag]).expect_err(flag);
+        assert!(error.starts_with(&format!("{variable}: ")), "{flag}: {error}");
+        assert!(!error.contains("hunter2"), "{flag}: {error}");
+    }
+}
+
+#[test]
+fn sizes_and_times_as_people_write_them() {
+    for (text, bytes) in [
+        ("0", Some(0)),
+        ("512KiB", Some(512 << 10)),
+        ("64MiB", Some(64 << 20)),
+        ("8192TiB", Some((1 << 53) - 1)),
+        ("9007199254740993", None),
+        ("1.5GiB", None),
+        ("-1", None),
+        ("MiB", None),
+        ("1 MiB", None),
+        ("1mib", None),
+        ("99999999999999999999TiB", None),
+        ("", None),
+    ] {
+        assert_eq!(unit::bytes("X", text).ok(), bytes, "{text}");
+    }
+    for (text, seconds) in [
+        ("0s", Some(0)),
+        ("90s", Some(90)),
+        ("10m", Some(600)),
+        ("12h", Some(12 * 3600)),
+        ("7d", Some(7 * 24 * 3600)),
+        ("36600d", Some(36600 * 24 * 3600)),
+        ("36601d", None),
+        ("7", None),
+        ("7 d", None),
+        ("1.5h", None),
+        ("-1s", None),
+        ("99999999999999999999s", None),
+    ] {
+        assert_eq!(unit::duration("X", text).ok(), seconds.map(Duration::from_secs), "{text}");
+    }
+}
+
+#[test]
+fn a_mistyped_variable_is_noticed() {
+    let names = ["HAULIER_LISTEM", "HAULIER_LISTEN", "HAULIER_SERVER", "HAULIER_TEST_LOG", "PATH", "HAULIER_"];
+    let unknown = unknown_variables(names.iter().map(|name| (*name).to_owned()));
+    assert_eq!(unknown, ["HAULIER_LISTEM", "HAULIER_"]);
+}
