@@ -5,5 +5,7 @@ mod disk_full;
 mod harness;
 mod memory;
 mod races;
+mod secrets;
+mod send_and_get;
 mod tidy;
 mod transfer;

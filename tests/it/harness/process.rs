@@ -17,6 +17,8 @@ pub(crate) struct ServerOptions {
     pub(crate) wrapper: Vec<OsString>,
     /// A data folder that outlives the server; otherwise one is made and removed.
     pub(crate) data_dir: Option<PathBuf>,
+    /// A file for the log; otherwise it goes nowhere, or to the terminal with `HAULIER_TEST_LOG`.
+    pub(crate) log: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -27,6 +29,11 @@ impl ServerOptions {
 
     pub(crate) fn data_dir(mut self, path: &Path) -> Self {
         self.data_dir = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn log_to(mut self, path: &Path) -> Self {
+        self.log = Some(path.to_owned());
         self
     }
 
@@ -64,7 +71,7 @@ impl Server {
             .env("HAULIER_DATA_DIR", &data_dir)
             .envs(options.env)
             .stdout(Stdio::piped())
-            .stderr(if std::env::var_os("HAULIER_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() });
+            .stderr(log_sink(options.log.as_deref()));
         let mut child = command.spawn().expect("the server's program starts");
         let url = read_url(&mut child);
         Self { child, url, data_dir, _own_dir: own_dir }
@@ -128,6 +135,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn log_sink(path: Option<&Path>) -> Stdio {
+    match path {
+        Some(path) => std::fs::File::create(path).expect("a log file").into(),
+        None if std::env::var_os("HAULIER_TEST_LOG").is_some() => Stdio::inherit(),
+        None => Stdio::null(),
     }
 }
 
