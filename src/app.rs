@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpServer};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::blob::disk::DiskStore;
@@ -67,7 +68,11 @@ impl App {
         let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
         let transfers =
             Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
-        let service = Arc::new(Service { transfers, shutdown: Shutdown::default() });
+        let service = Arc::new(Service {
+            transfers,
+            shutdown: Shutdown::default(),
+            requests: Arc::new(Semaphore::new(config.max_requests)),
+        });
         let certificate = config.tls.clone().map(Certificate::load).transpose()?;
 
         let listener = TcpListener::bind(config.listen)
@@ -105,6 +110,7 @@ fn listen(
     let server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(Data::clone(&data))
+            .wrap(from_fn(http::admit))
             .wrap(http::cors())
             .wrap(from_fn(http::observe))
             .configure(http::routes)

@@ -84,9 +84,12 @@ struct Settings {
     /// A request body that pauses for longer is given up
     #[arg(long, env = "HAULIER_CLIENT_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
     client_timeout: String,
-    /// Most connections at a time; each costs at most 1 MiB of memory
+    /// Most connections at a time; one with HTTP/2 may hold 2 MiB that were sent and not read yet
     #[arg(long, env = "HAULIER_MAX_CONNECTIONS", default_value = "1024", value_name = "COUNT", global = true)]
     max_connections: String,
+    /// Most requests under way at a time; each costs at most 2 MiB of memory, usually less than 0.5
+    #[arg(long, env = "HAULIER_MAX_REQUESTS", default_value = "512", value_name = "COUNT", global = true)]
+    max_requests: String,
     /// How long running requests may take to finish when the server stops
     #[arg(long, env = "HAULIER_SHUTDOWN_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
     shutdown_timeout: String,
@@ -141,6 +144,8 @@ pub struct Config {
     pub limits: Limits,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Most requests under way at a time.
+    pub max_requests: usize,
     /// How long running requests may take at the end.
     pub shutdown_timeout: Duration,
     /// Time between sweeps.
@@ -185,6 +190,7 @@ impl Config {
             limits,
             max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?
                 .try_into()?,
+            max_requests: unit::count("HAULIER_MAX_REQUESTS", &settings.max_requests, 1, 1 << 20)?.try_into()?,
             shutdown_timeout: unit::duration("HAULIER_SHUTDOWN_TIMEOUT", &settings.shutdown_timeout)?,
             sweep_interval,
             data_dir,

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Whatever the folders' modes: what this process writes is for its own user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     telemetry::start(EnvFilter::new(&config.log), config.log_format, std::io::stderr);
     for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!(variable = name, "this variable looks like a setting and is none; see --help");

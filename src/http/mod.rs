@@ -1,5 +1,6 @@
 //! The HTTP API: extract, call one use case, render. docs/API.md describes every route.
 
+mod admission;
 mod body;
 mod create;
 mod delete;
@@ -15,6 +16,7 @@ mod upload;
 
 use actix_web::web::{self, ServiceConfig};
 
+pub use admission::admit;
 pub use middleware::{cors, observe};
 pub use service::Service;
 

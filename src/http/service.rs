@@ -1,11 +1,14 @@
 //! What is not about one transfer: configuration, liveness, readiness.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Data;
 use haulier_wire::api::ServerConfig;
 use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
-use haulier_wire::{ByteLen, ChunkCount, ProblemType};
+use haulier_wire::{ByteLen, ChunkCount, Problem, ProblemType};
+use tokio::sync::Semaphore;
 
 use super::problem::HttpError;
 use crate::shutdown::Shutdown;
@@ -19,6 +22,8 @@ pub struct Service {
     pub transfers: Transfers,
     /// Whether the process is about to stop.
     pub shutdown: Shutdown,
+    /// One permit for each request that may be under way.
+    pub requests: Arc<Semaphore>,
 }
 
 pub(super) async fn config(service: Data<Service>) -> HttpResponse {
@@ -48,7 +53,7 @@ pub(super) async fn healthz() -> HttpResponse {
 /// The process can do its work: both stores are reached, and it is not about to stop.
 pub(super) async fn readyz(service: Data<Service>) -> Result<HttpResponse, HttpError> {
     if service.shutdown.has_begun() {
-        return Err(HttpError::new(ProblemType::Unavailable, "The server is shutting down."));
+        return Err(Problem::new(ProblemType::Unavailable).into());
     }
     service.transfers.probe().await?;
     Ok(healthz().await)

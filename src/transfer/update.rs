@@ -4,6 +4,7 @@ use haulier_wire::api::{UpdateRequest, UploadStatus};
 use haulier_wire::{Timestamp, TransferId, api};
 
 use super::{Token, TransferError, Transfers, access, state};
+use crate::blob::BlobKey;
 use crate::metadata::{Expiry, StoredState};
 
 impl Transfers {
@@ -36,6 +37,11 @@ impl Transfers {
         let transfer = self.live(id, now).await?;
         if transfer.state == StoredState::Completed {
             self.save(&transfer).await?;
+            // A deletion may have come and been swept in between: it must not leave what a rebuild would bring back.
+            if let Err(gone) = self.live(id, now).await {
+                self.blobs.remove(BlobKey::Meta(id)).await?;
+                return Err(gone);
+            }
         }
         self.status_of(&transfer).await
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
+use haulier_wire::ProblemType;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{DOWNLOAD_TOKEN, Http, OWNER_TOKEN, Sample, Server};
+use crate::harness::{DOWNLOAD_TOKEN, Http, OWNER_TOKEN, Reply, Sample, Server, ServerOptions};
 
 const MIB: u64 = 1 << 20;
 const MOST_RSS_BYTES: u64 = 150 * MIB;
@@ -62,6 +63,29 @@ async fn sixty_four_slow_clients_stay_under_150_mib() {
     assert_small(&server, "64 downloads that nobody reads");
     drop(downloads);
     small.get(&http, 0).await.ok();
+}
+
+#[tokio::test]
+async fn requests_beyond_the_configured_number_are_told_to_come_back() {
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_MAX_REQUESTS", "4"));
+    let http = Http::new(&server);
+    let sample = Sample::new(8 * 8 * MIB, 8 * MIB);
+    sample.create(&http).await.ok();
+    let uploads = join_all((0..4).map(|index| half_an_upload(&server, &sample, index))).await;
+    let refused = sample.put(&http, 5, 0).await;
+    assert_eq!(refused.header("retry-after"), "5");
+    refused.is(ProblemType::Unavailable);
+    Reply::to(http.get("/healthz")).await.ok();
+    Reply::to(http.get("/api/config")).await.ok();
+    drop(uploads);
+    // The server notices that they are gone.
+    for _ in 0..100 {
+        if sample.put(&http, 5, 0).await.status.is_success() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the places were not given back");
 }
 
 /// Sends half of a chunk, in pieces, and then nothing; the connection stays open.

@@ -1,7 +1,7 @@
 //! The main job on real input: send a file with the CLI, get it back from its link.
 
-use haulier_wire::problem::ProblemType;
 use haulier_wire::Problem;
+use haulier_wire::problem::ProblemType;
 
 use crate::harness::{Haulier, Http, Reply, Server, random_bytes, sha256_of};
 
