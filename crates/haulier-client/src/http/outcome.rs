@@ -25,6 +25,8 @@ pub(crate) enum CallError {
     },
     /// A problem document that the same request will meet again.
     Problem(Box<Problem>),
+    /// No TLS connection that could be trusted.
+    Insecure(String),
     /// 413 from a proxy: the server itself answers with a problem document.
     ProxyTooLarge,
     /// 3xx.
@@ -59,7 +61,9 @@ impl CallError {
     /// Says it to the person who called.
     pub(crate) fn into_error(self, server: &str, role: Role) -> Error {
         match self {
-            Self::Again { reason, .. } => Error::Unavailable { server: server.to_owned(), reason },
+            Self::Again { reason, .. } | Self::Insecure(reason) => {
+                Error::Unavailable { server: server.to_owned(), reason }
+            }
             Self::Redirect(status) => Error::Redirected { status },
             Self::ProxyTooLarge => Error::Refused { what: "413 from a proxy: the request body is too large".into() },
             Self::Final(what) => Error::Refused { what },
@@ -96,16 +100,22 @@ pub(crate) fn of_failure(error: &reqwest::Error) -> CallError {
         return CallError::Final("the request cannot be built".into());
     }
     let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
+    while let Some(cause) = cause(deepest) {
+        deepest = cause;
         // rustls reports what it cannot accept, such as a certificate, as invalid data; it will not become valid.
-        if source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            let reason = printable(&source.to_string());
-            return CallError::Final(format!("no secure connection: {reason}"));
+        if deepest.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            let reason = printable(&deepest.to_string());
+            return CallError::Insecure(format!("no secure connection: {reason}"));
         }
-        deepest = source;
     }
     let reason = if error.is_timeout() { "timed out".to_owned() } else { printable(&deepest.to_string()) };
     CallError::Again { reason, after: None }
+}
+
+/// What an error wraps. An I/O error skips what it was made from in `source`, so that is asked for apart.
+fn cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source())
 }
 
 /// Judges a final status other than 2xx.

@@ -205,6 +205,10 @@ fn rename_new(from: &Path, to: &Path, open: &Open) -> io::Result<()> {
 
 fn check_room(folder: &Path, needed_bytes: u64) -> Result<(), Error> {
     let Ok(room) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    // File systems that are none, such as /proc, count nothing.
+    if room.f_blocks == 0 {
+        return Ok(());
+    }
     let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
     if needed_bytes <= free_bytes {
         return Ok(());

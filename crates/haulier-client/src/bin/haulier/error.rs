@@ -104,7 +104,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::WrongKey, "Copy the whole link, in quotes: it ends with the key after the last slash.")
         }
         Error::ModeMismatch => (Exit::WrongKey, "Part of the link may be missing; ask the sender for the whole link."),
-        Error::Passphrase(_) => (Exit::WrongKey, "A passphrase is 1 to 1024 bytes of text without control characters."),
+        Error::Passphrase(_) => {
+            (Exit::WrongKey, "Run it in a terminal, set HAULIER_PASSPHRASE, or use --passphrase-file.")
+        }
         Error::WrongKey => (Exit::WrongKey, "Check the passphrase, and that the link is whole; then try again."),
         Error::AccessToken { .. } => {
             (Exit::WrongKey, "Set HAULIER_ACCESS_TOKEN to the token that the server's owner gave you.")
@@ -113,8 +115,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::Deleted | Error::Expired => (Exit::Gone, "Ask the sender to send it again."),
         Error::Pending => (Exit::Pending, "Try again when the sender has finished."),
         Error::Unavailable { .. } => {
-            (Exit::Unavailable, "Check the address and the network, then run the same command again.")
+            (Exit::Unavailable, "Check the address, the network and the certificate, then run the same command again.")
         }
+
         Error::Redirected { .. } => (Exit::Unavailable, "Use the address that the server redirects to."),
         Error::ProxyLimit { .. } => {
             (Exit::Unavailable, "The server's owner must allow larger request bodies, at least 1 MiB.")

@@ -32,7 +32,9 @@ fn main() -> ExitCode {
         return ExitCode::from(Exit::Other.number());
     };
     let outcome = runtime.block_on(until_interrupted(cli.command));
-    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    // A thread that waits for an answer on the terminal has nothing to clean up, and would wait on.
+    let asking = passphrase::restore_terminal();
+    runtime.shutdown_timeout(if asking { Duration::ZERO } else { SHUTDOWN_TIMEOUT });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -51,12 +53,7 @@ async fn until_interrupted(command: Command) -> Result<(), Failure> {
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     tokio::select! {
         outcome = run::run(command) => outcome,
-        _ = interrupt.recv() => Err(interrupted()),
-        _ = terminate.recv() => Err(interrupted()),
+        _ = interrupt.recv() => Err(Failure::interrupted()),
+        _ = terminate.recv() => Err(Failure::interrupted()),
     }
-}
-
-fn interrupted() -> Failure {
-    passphrase::restore_terminal();
-    Failure::interrupted()
 }

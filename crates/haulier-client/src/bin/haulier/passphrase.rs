@@ -58,11 +58,12 @@ pub(crate) fn source(
     }
 }
 
-/// Gives the terminal its echo back, when a question was interrupted.
-pub(crate) fn restore_terminal() {
-    if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        let _ = tcsetattr(io::stderr().as_fd(), OptionalActions::Now, &before);
-    }
+/// Gives the terminal its echo back when a question was interrupted, and says whether one was.
+pub(crate) fn restore_terminal() -> bool {
+    let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
+    let _ = tcsetattr(io::stderr().as_fd(), OptionalActions::Now, &before);
+    eprintln!();
+    true
 }
 
 /// Reads one line of standard input; `None` at its end.

@@ -14,6 +14,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 const EVENT_EVERY: Duration = Duration::from_secs(1);
 /// Shorter waits are not worth a line.
 const TOLD_DELAY: Duration = Duration::from_secs(1);
+/// Chunks under way at once fail at once: one line speaks for all of them.
+const RETRY_LINE_EVERY: Duration = Duration::from_secs(3);
 
 /// Chooses how progress is shown.
 pub(crate) fn for_command(common: &CommonArgs, verb: &'static str) -> Arc<dyn Progress> {
@@ -27,7 +29,7 @@ pub(crate) fn for_command(common: &CommonArgs, verb: &'static str) -> Arc<dyn Pr
     } else {
         Box::new(Lines { verb })
     };
-    Arc::new(Teller { inner: Mutex::new(Inner { count: Count::default(), last: None, show }) })
+    Arc::new(Teller { inner: Mutex::new(Inner { count: Count::default(), last: None, told: None, show }) })
 }
 
 /// What is known so far.
@@ -60,6 +62,7 @@ struct Teller {
 struct Inner {
     count: Count,
     last: Option<Instant>,
+    told: Option<Instant>,
     show: Box<dyn Show>,
 }
 
@@ -71,7 +74,7 @@ impl Progress for Teller {
 
 impl Inner {
     fn on(&mut self, event: Event) {
-        let Self { count, last, show } = self;
+        let Self { count, last, told, show } = self;
         match event {
             Event::Started { sealed_bytes, present_bytes, total_chunks, .. } => {
                 let retries = count.retries;
@@ -93,7 +96,8 @@ impl Inner {
             Event::TakenBack(bytes) => count.moved_bytes = count.moved_bytes.saturating_sub(bytes),
             Event::Retry { reason, delay } => {
                 count.retries += 1;
-                if delay >= TOLD_DELAY {
+                if delay >= TOLD_DELAY && told.is_none_or(|told| told.elapsed() >= RETRY_LINE_EVERY) {
+                    *told = Some(Instant::now());
                     show.retry(&reason, delay);
                 }
             }
@@ -131,12 +135,16 @@ impl Count {
             .map_or_else(String::new, |seconds| format!(", {} left", HumanDuration(Duration::from_secs(seconds))));
         let retries = if self.retries > 0 { format!(", {} retries", self.retries) } else { String::new() };
         format!(
-            "{verb} {percent}% of {}, {}/s{left}, {} chunks under way{retries}",
+            "{verb} {percent}% of {}, {}/s{left}, {} under way{retries}",
             HumanBytes(self.total_bytes),
             HumanBytes(self.bytes_per_second()),
-            self.in_flight
+            chunks(self.in_flight)
         )
     }
+}
+
+fn chunks(count: u32) -> String {
+    if count == 1 { "1 chunk".into() } else { format!("{count} chunks") }
 }
 
 /// Says a notice to a person.
@@ -180,7 +188,7 @@ impl Show for Bar {
     fn tick(&mut self, count: &Count) {
         self.bar.set_position(count.done());
         let retries = if count.retries > 0 { format!(", {} retries", count.retries) } else { String::new() };
-        self.bar.set_message(format!("{} chunks under way{retries}", count.in_flight));
+        self.bar.set_message(format!("{} under way{retries}", chunks(count.in_flight)));
     }
 
     fn every(&self) -> Duration {
@@ -214,7 +222,7 @@ struct Lines {
 
 impl Show for Lines {
     fn start(&mut self, count: &Count) {
-        eprintln!("{} {} in {} chunks", self.verb, HumanBytes(count.total_bytes), count.total_chunks);
+        eprintln!("{} {} in {}", self.verb, HumanBytes(count.total_bytes), chunks(count.total_chunks));
     }
 
     fn tick(&mut self, count: &Count) {
