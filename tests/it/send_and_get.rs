@@ -188,3 +188,43 @@ fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
+
+#[tokio::test]
+async fn over_tls_with_a_certificate_that_the_system_trusts() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let authority = tls_files(folder.path());
+    let options = crate::harness::ServerOptions::default()
+        .env("HAULIER_TLS_CERT", folder.path().join("cert.pem"))
+        .env("HAULIER_TLS_KEY", folder.path().join("key.pem"));
+    let server = Server::start_with(options);
+    assert!(server.url().starts_with("https://127.0.0.1:"));
+
+    let haulier = Haulier::new().env("SSL_CERT_FILE", authority);
+    let path = haulier.file("a.bin", &random_bytes(5 << 20));
+    let sent = haulier.send(&path, server.url(), &[]).await;
+    let target = haulier.home().join("a.out");
+    haulier.get(&sent.link, &target).await;
+    assert_eq!(sha256_of(&target), sha256_of(&path));
+
+    // Who does not trust the certificate sends nothing.
+    let stranger = Haulier::new();
+    let output = stranger.run(["send", path.to_str().expect("UTF-8"), "--to", server.url(), "--quiet"]).await;
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).to_lowercase().contains("certificate"), "{output:?}");
+}
+
+/// Writes a certificate for 127.0.0.1 and its key; returns the file of the authority that signed it.
+fn tls_files(folder: &std::path::Path) -> std::path::PathBuf {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_pem = authority.self_signed(&authority_key).expect("signed").pem();
+    let key = KeyPair::generate().expect("a key");
+    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+    let cert = leaf.signed_by(&key, &Issuer::new(authority, authority_key)).expect("signed");
+    std::fs::write(folder.join("cert.pem"), cert.pem()).expect("written");
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).expect("written");
+    std::fs::write(folder.join("authority.pem"), authority_pem).expect("written");
+    folder.join("authority.pem")
+}
