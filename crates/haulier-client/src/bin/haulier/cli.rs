@@ -20,12 +20,13 @@ Exit codes:
   9  the file to send is missing, unreadable or changed
   130  interrupted
 
-With --json, standard output carries one JSON object a line: events while it runs (none with --quiet), and as the last
-line the result, or {\"error\":{\"code\",\"exit_code\",\"message\",\"advice\"}}.";
+With --json, standard output carries one JSON object a line: events while it runs
+(none with --quiet), and as the last line the result, or what went wrong:
+{\"error\":{\"code\",\"exit_code\",\"message\",\"advice\"}}.";
 
 /// Send files of any size; only whoever has the link can open them.
 #[derive(Debug, Parser)]
-#[command(name = "haulier", version, about, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "haulier", version, after_help = EXIT_CODES, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

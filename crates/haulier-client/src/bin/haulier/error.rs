@@ -67,10 +67,6 @@ impl Failure {
         Self { exit, message: message.into(), advice: Some(advice.into()) }
     }
 
-    pub(crate) fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, message: "interrupted".into(), advice: None }
-    }
-
     /// Tells it on standard error, or as the last line of standard output for scripts.
     pub(crate) fn tell(&self, json: bool) {
         if json {

@@ -51,9 +51,13 @@ async fn until_interrupted(command: Command) -> Result<(), Failure> {
             .map_err(|error| Failure::new(Exit::Other, format!("no signal can be heard: {error}"), "Try again."))
     };
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let advice = match command {
+        Command::Send(_) => "The same command goes on where it stopped.",
+        Command::Get(_) => "Nothing was kept.",
+    };
     tokio::select! {
         outcome = run::run(command) => outcome,
-        _ = interrupt.recv() => Err(Failure::interrupted()),
-        _ = terminate.recv() => Err(Failure::interrupted()),
+        _ = interrupt.recv() => Err(Failure::new(Exit::Interrupted, "interrupted", advice)),
+        _ = terminate.recv() => Err(Failure::new(Exit::Interrupted, "interrupted", advice)),
     }
 }
