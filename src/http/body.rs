@@ -6,10 +6,11 @@ use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use haulier_wire::limit::MAX_JSON_BODY_BYTES;
 use haulier_wire::{Problem, ProblemType, encoding, header};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::problem::HttpError;
 use crate::transfer::upload::BodyError;
@@ -17,6 +18,9 @@ use crate::transfer::{Digest, TransferError};
 
 /// Most characters of what the JSON reader says of a body.
 const MAX_DETAIL_CHARS: usize = 500;
+
+/// Slowest average of a request body, beyond one pause of the client timeout: 1 KiB/s.
+const MIN_BYTES_PER_SECOND: u64 = 1 << 10;
 
 /// Reads a JSON object of at most [`MAX_JSON_BODY_BYTES`]; an empty body is `{}` where `T` allows that.
 ///
@@ -37,11 +41,9 @@ pub(super) async fn json<T: DeserializeOwned>(payload: Payload, timeout: Duratio
 }
 
 async fn collect(payload: Payload, timeout: Duration) -> Result<Bytes, HttpError> {
-    let mut stream = stream(payload);
+    let mut stream = stream(payload, timeout, MAX_JSON_BODY_BYTES as u64);
     let mut body = BytesMut::new();
-    while let Some(piece) =
-        tokio::time::timeout(timeout, stream.next()).await.map_err(|_| body_error(BodyError::Timeout))?
-    {
+    while let Some(piece) = stream.next().await {
         let piece = piece.map_err(body_error)?;
         if body.len() + piece.len() > MAX_JSON_BODY_BYTES {
             let problem = Problem::new(ProblemType::BodyTooLarge).with_detail("The JSON body is too large.");
@@ -56,14 +58,26 @@ fn body_error(error: BodyError) -> HttpError {
     TransferError::from(error).into()
 }
 
-/// The body as the use cases take it.
-pub(super) fn stream(payload: Payload) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin {
-    payload.map(|piece| {
-        piece.map_err(|error| match error {
-            PayloadError::Overflow => BodyError::TooLarge,
-            _ => BodyError::Incomplete,
-        })
-    })
+/// The body as the use cases take it: an error when it pauses for longer than `timeout`, or trickles so slowly that
+/// `len` bytes would take longer than at [`MIN_BYTES_PER_SECOND`]. Otherwise a byte now and then would hold a place.
+pub(super) fn stream(
+    payload: Payload,
+    timeout: Duration,
+    len: u64,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin {
+    let deadline = Instant::now() + timeout + Duration::from_secs(len / MIN_BYTES_PER_SECOND);
+    let pieces = stream::unfold(payload, move |mut payload| async move {
+        let next = tokio::time::timeout_at(deadline.min(Instant::now() + timeout), payload.next());
+        let piece = match next.await {
+            Ok(None) => return None,
+            Ok(Some(Ok(piece))) => Ok(piece),
+            Ok(Some(Err(PayloadError::Overflow))) => Err(BodyError::TooLarge),
+            Ok(Some(Err(_))) => Err(BodyError::Incomplete),
+            Err(_) => Err(BodyError::Timeout),
+        };
+        Some((piece, payload))
+    });
+    Box::pin(pieces)
 }
 
 /// Content-Length, which a chunk must have.

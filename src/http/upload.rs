@@ -24,7 +24,8 @@ pub(super) async fn chunk(
         content_digest: body::content_digest(request.headers())?,
     };
     let owner = presented(&request, Role::Owner)?;
-    let stored = service.transfers.upload_chunk(upload, owner.as_ref(), body::stream(payload)).await?;
+    let body = body::stream(payload, service.transfers.limits().client_timeout, upload.announced);
+    let stored = service.transfers.upload_chunk(upload, owner.as_ref(), body).await?;
     let (mut response, status) = match stored.is_new {
         true => (HttpResponse::Created(), ChunkStatus::Stored),
         false => (HttpResponse::Ok(), ChunkStatus::AlreadyStored),

@@ -3,8 +3,6 @@
 //! The order is the whole point: all bytes hashed and synced, then reserved in the database, then published, then
 //! marked as stored, then acknowledged. A crash between two steps leaves a reservation that the same bytes complete.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use haulier_wire::{ChunkIndex, TransferId};
@@ -32,7 +30,7 @@ pub struct ChunkUpload {
 /// A body that did not arrive as announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// No byte for too long.
+    /// No byte for too long, or too few for very long.
     #[error("the request body stopped arriving")]
     Timeout,
     /// It ended before its Content-Length, or the connection broke.
@@ -73,7 +71,7 @@ impl Transfers {
 
         let key = BlobKey::Chunk(upload.transfer_id, upload.index);
         let mut staged = self.blobs.stage(key, upload.announced).await?;
-        let digests = receive(&mut *staged, body, upload, self.limits.client_timeout).await?;
+        let digests = receive(&mut *staged, body, upload).await?;
 
         match self.record(upload, digests, Step::Reserve).await? {
             Recorded::Stored => return Ok(StoredUpload { is_new: false, blake3: digests.blake3 }),
@@ -144,19 +142,14 @@ struct Digests {
 }
 
 /// Streams the body into the staged blob while hashing; verifies length and digest; syncs.
-async fn receive<S>(
-    staged: &mut dyn StagedBlob,
-    mut body: S,
-    upload: ChunkUpload,
-    client_timeout: Duration,
-) -> Result<Digests, TransferError>
+async fn receive<S>(staged: &mut dyn StagedBlob, mut body: S, upload: ChunkUpload) -> Result<Digests, TransferError>
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
 {
     let mut blake3 = blake3::Hasher::new();
     let mut sha256 = upload.content_digest.map(|_| Sha256::new());
     let mut received = 0;
-    while let Some(piece) = tokio::time::timeout(client_timeout, body.next()).await.map_err(|_| BodyError::Timeout)? {
+    while let Some(piece) = body.next().await {
         let piece = piece?;
         received += piece.len() as u64;
         if received > upload.announced {
