@@ -17,8 +17,12 @@ mod window;
 
 pub use ambient::Ambient;
 pub use error::Error;
+pub use haulier_format::{KeyMode, Passphrase};
 pub use http::{RetryPolicy, Server};
 pub use receive::{ReceiveOptions, Received, receive};
 pub use secret::{Ask, PassphraseSource};
 pub use send::{SendOptions, Sent, send};
 pub use window::WINDOW_BYTES;
+
+#[cfg(test)]
+mod tests;
