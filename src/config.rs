@@ -52,10 +52,10 @@ struct Settings {
     #[arg(long, env = "HAULIER_DATA_DIR", default_value = "./haulier-data", value_name = "DIR", global = true)]
     data_dir: PathBuf,
     /// Where transfers are recorded: sqlite:PATH [default: haulier.sqlite in the data folder]
-    #[arg(long, env = "HAULIER_DATABASE_URL", value_name = "URL", global = true)]
+    #[arg(long, env = "HAULIER_DATABASE_URL", hide_env_values = true, value_name = "URL", global = true)]
     database_url: Option<String>,
     /// Where chunks are stored: file:///DIR [default: blobs in the data folder]
-    #[arg(long, env = "HAULIER_BLOB_URL", value_name = "URL", global = true)]
+    #[arg(long, env = "HAULIER_BLOB_URL", hide_env_values = true, value_name = "URL", global = true)]
     blob_url: Option<String>,
     /// The address that people reach this server at, for what it prints at start
     #[arg(long, env = "HAULIER_PUBLIC_URL", value_name = "URL", global = true)]
