@@ -1,3 +1,5 @@
+//! Settings: what each accepts, and how it is refused.
+
 use clap::Parser as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Each error and each bare status gets its problem document.
+
 use actix_web::body::to_bytes;
 use haulier_wire::api::CreateError;
 use haulier_wire::kind::MixedKind;

@@ -1,3 +1,5 @@
+//! Conditions and ranges, as RFC 9110 reads them.
+
 use actix_web::test::TestRequest;
 
 use super::*;

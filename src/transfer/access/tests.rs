@@ -1,3 +1,5 @@
+//! What a token is, and who may pass.
+
 use super::*;
 
 fn token(text: &str) -> Token {

@@ -1,3 +1,5 @@
+//! Ranges of the whole, cut at the borders of sealed chunks.
+
 use super::*;
 
 fn layout(file_size: u64, chunk_size: u64) -> ChunkLayout {

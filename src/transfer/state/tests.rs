@@ -1,3 +1,5 @@
+//! Liveness and expiry at their edges.
+
 use haulier_wire::{ChunkLayout, TransferId, TransferKind};
 
 use super::*;

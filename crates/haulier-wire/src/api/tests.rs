@@ -1,3 +1,5 @@
+//! Bodies: what is read, what is refused, what is written.
+
 use serde_json::{Value, from_value, json, to_value};
 
 use super::*;

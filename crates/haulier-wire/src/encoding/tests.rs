@@ -1,3 +1,5 @@
+//! One value, one text.
+
 use super::*;
 
 #[test]

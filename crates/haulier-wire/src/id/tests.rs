@@ -1,3 +1,5 @@
+//! Ids and token hashes have one spelling.
+
 use super::*;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";

@@ -1,3 +1,5 @@
+//! FULL, SEED, and nothing between.
+
 use super::*;
 
 fn members(text: &str) -> KindMembers {

@@ -1,3 +1,5 @@
+//! The cut of a transfer at the borders of chunks.
+
 use super::*;
 use crate::number::MAX_SAFE_INTEGER;
 

@@ -1,3 +1,5 @@
+//! Every number at the ends of its range.
+
 use super::*;
 
 #[test]

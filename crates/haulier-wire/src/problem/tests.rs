@@ -1,3 +1,5 @@
+//! The table of problem types.
+
 use std::collections::HashSet;
 
 use super::*;
