@@ -1,11 +1,31 @@
 //! The server as its users meet it: the real program, on a real port, with real files.
 
+mod access;
+mod chunk_length;
+mod chunk_path;
+mod complete;
+mod conditions;
+mod cors;
 mod crash;
+mod create;
+mod create_json;
+mod create_kind;
+mod create_numbers;
+mod delete;
+mod digest;
 mod disk_full;
+mod expiry;
 mod harness;
+mod malformed;
 mod memory;
 mod races;
+mod range;
+mod routes;
 mod secrets;
 mod send_and_get;
+mod shutdown;
+mod slow_client;
+mod start;
 mod tidy;
+mod tls;
 mod transfer;

@@ -1,10 +1,14 @@
 //! What the tests share: a server process, a client that checks every reply, and transfers of opaque bytes.
 
+mod connection;
+mod eventually;
 mod haulier;
 mod http;
 mod process;
 mod sample;
 
+pub(crate) use connection::Connection;
+pub(crate) use eventually::{eventually, files_below};
 pub(crate) use haulier::{Haulier, sha256_of};
 pub(crate) use http::{Http, Reply};
 pub(crate) use process::{Server, ServerOptions};

@@ -46,6 +46,18 @@ impl Sample {
         }
     }
 
+    /// The create request of a SEED transfer without tokens.
+    pub(crate) fn seed_request(&self) -> CreateRequest {
+        CreateRequest {
+            encryption: Encryption::v1(IvStrategy::Counter),
+            sealed_metadata: None,
+            key_check: None,
+            owner_token_hash: None,
+            download_token_hash: None,
+            ..self.create_request()
+        }
+    }
+
     /// The bytes of sealed chunk `index`: the same for the same id, index and `variant`.
     pub(crate) fn chunk(&self, index: u32, variant: u8) -> Vec<u8> {
         let len = self.layout.sealed_len(ChunkIndex::new(index).expect("in range")).expect("the chunk exists");
@@ -57,11 +69,22 @@ impl Sample {
     }
 
     pub(crate) async fn create(&self, http: &Http) -> Reply {
-        Reply::to(http.post("/api/transfers/create").json(&self.create_request())).await
+        self.create_with(http, &self.create_request()).await
+    }
+
+    /// Creates with other members than [`Sample::create_request`].
+    pub(crate) async fn create_with(&self, http: &Http, request: &CreateRequest) -> Reply {
+        Reply::to(http.post("/api/transfers/create").json(request)).await
     }
 
     pub(crate) fn put_request(&self, http: &Http, index: u32, body: Vec<u8>) -> reqwest::RequestBuilder {
         http.put(&self.chunk_path(index)).bearer_auth(OWNER_TOKEN).body(body)
+    }
+
+    /// The head of a PUT of chunk `index` as it travels; `headers` end in `\r\n` each.
+    pub(crate) fn put_head(&self, index: u32, headers: &str) -> String {
+        let path = self.chunk_path(index);
+        format!("PUT {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OWNER_TOKEN}\r\n{headers}\r\n")
     }
 
     pub(crate) async fn put(&self, http: &Http, index: u32, variant: u8) -> Reply {
@@ -88,6 +111,19 @@ impl Sample {
 
     pub(crate) async fn status(&self, http: &Http) -> Reply {
         Reply::to(http.get(&format!("/api/transfers/upload/{}", self.id)).bearer_auth(OWNER_TOKEN)).await
+    }
+
+    pub(crate) async fn patch(&self, http: &Http, body: &str) -> Reply {
+        let path = format!("/api/transfers/upload/{}", self.id);
+        Reply::to(http.request(reqwest::Method::PATCH, &path).bearer_auth(OWNER_TOKEN).body(body.to_owned())).await
+    }
+
+    pub(crate) async fn info(&self, http: &Http) -> Reply {
+        Reply::to(http.get(&format!("/api/transfers/info/{}", self.id))).await
+    }
+
+    pub(crate) async fn manifest(&self, http: &Http) -> Reply {
+        Reply::to(http.get(&format!("/api/transfers/manifest/{}", self.id)).bearer_auth(DOWNLOAD_TOKEN)).await
     }
 
     pub(crate) async fn delete(&self, http: &Http) -> Reply {

@@ -1,0 +1,183 @@
+//! Expiry holds on every read and write, and the owner can move it.
+
+use std::time::Duration;
+
+use haulier_wire::api::{CompleteResponse, CreateRequest, DeleteResponse, DeleteStatus, Manifest, UploadStatus};
+use haulier_wire::{ByteLen, ProblemType, Timestamp};
+
+use crate::delete::every_route_is;
+use crate::harness::{Connection, Http, Sample, Server, ServerOptions, eventually, files_below};
+
+fn ending_in(sample: &Sample, seconds: u64) -> CreateRequest {
+    CreateRequest { expires_in_seconds: ByteLen::new(seconds), ..sample.create_request() }
+}
+
+async fn send_ending_in(http: &Http, seconds: u64) -> Sample {
+    let sample = Sample::new(1, 65_536);
+    sample.create_with(http, &ending_in(&sample, seconds)).await.ok();
+    sample.put(http, 0, 0).await.ok();
+    sample.complete(http).await.ok();
+    sample
+}
+
+/// A little more than the shortest lifetime.
+async fn a_second() {
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_read_or_written_afterwards() {
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_UPLOAD_EXPIRY", "1s"));
+    let http = Http::new(&server);
+    let pending = Sample::new(65_537, 65_536);
+    pending.create(&http).await.ok();
+    pending.put(&http, 0, 0).await.ok();
+    let completed = send_ending_in(&http, 1).await;
+    // While it lives, it can be read.
+    completed.get(&http, 0).await.ok();
+    let body = pending.chunk(1, 0);
+    let mut connection = Connection::open(&server).await;
+    connection.send(pending.put_head(1, &format!("content-length: {}\r\n", body.len()))).await;
+    connection.send(&body[..10]).await;
+    a_second().await;
+
+    connection.send(&body[10..]).await;
+    connection.reply().await.expect("an answer").is(ProblemType::TransferExpired);
+    for sample in [&pending, &completed] {
+        every_route_is(&http, sample, ProblemType::TransferExpired).await;
+    }
+    // The owner need not wait for the sweep: the bytes can go at once, and then it is a tombstone as any other.
+    let deleted: DeleteResponse = completed.delete(&http).await.ok().json();
+    assert_eq!(deleted.status, DeleteStatus::Deleted);
+    every_route_is(&http, &completed, ProblemType::TransferDeleted).await;
+}
+
+#[tokio::test]
+async fn every_chunk_keeps_an_upload_alive() {
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_UPLOAD_EXPIRY", "2s"));
+    let http = Http::new(&server);
+    let sample = Sample::new(3 * 65_536, 65_536);
+    sample.create(&http).await.ok();
+    let mut before: Option<Timestamp> = None;
+    for index in 0..3 {
+        a_second().await;
+        sample.put(&http, index, 0).await.ok();
+        let status: UploadStatus = sample.status(&http).await.ok().json();
+        assert!(before < Some(status.upload_expires_at));
+        before = Some(status.upload_expires_at);
+    }
+    sample.complete(&http).await.ok();
+    sample.get(&http, 2).await.ok();
+}
+
+#[tokio::test]
+async fn the_owner_moves_the_end_of_a_completed_transfer_from_now() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let extended = send_ending_in(&http, 1).await;
+    let shortened = send_ending_in(&http, 3600).await;
+    let unchanged: Manifest = shortened.manifest(&http).await.ok().json();
+    for body in ["", "{}", "{\"max_downloads\":0}"] {
+        let status: UploadStatus = shortened.patch(&http, body).await.ok().json();
+        assert_eq!(status.expires_at, Some(unchanged.expires_at), "{body}");
+    }
+    let status: UploadStatus = extended.patch(&http, "{\"expires_in_seconds\":3600}").await.ok().json();
+    let now: Manifest = extended.manifest(&http).await.ok().json();
+    assert_eq!(status.expires_at, Some(now.expires_at));
+    assert!(now.expires_at - Duration::from_secs(3600) >= now.completed_at);
+    shortened.patch(&http, "{\"expires_in_seconds\":1}").await.ok();
+    a_second().await;
+    extended.get(&http, 0).await.ok();
+    shortened.get(&http, 0).await.is(ProblemType::TransferExpired);
+    shortened.patch(&http, "{\"expires_in_seconds\":3600}").await.is(ProblemType::TransferExpired);
+}
+
+#[tokio::test]
+async fn the_owner_moves_the_end_of_a_pending_transfer_from_complete() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let sample = Sample::new(1, 65_536);
+    sample.create_with(&http, &ending_in(&sample, 1)).await.ok();
+    let status: UploadStatus = sample.patch(&http, "{\"expires_in_seconds\":5000}").await.ok().json();
+    assert_eq!(status.expires_at, None);
+    sample.put(&http, 0, 0).await.ok();
+    let completed: CompleteResponse = sample.complete(&http).await.ok().json();
+    assert_eq!(completed.expires_at, completed.completed_at + Duration::from_secs(5000));
+
+    let other = Sample::new(1, 65_536);
+    other.create(&http).await.ok();
+    let moment = completed.expires_at;
+    let status: UploadStatus = other.patch(&http, &format!("{{\"expires_at\":\"{moment}\"}}")).await.ok().json();
+    assert_eq!(status.expires_at, Some(moment));
+    other.put(&http, 0, 0).await.ok();
+    let completed: CompleteResponse = other.complete(&http).await.ok().json();
+    assert_eq!(completed.expires_at, moment);
+}
+
+#[tokio::test]
+async fn an_end_out_of_range_changes_nothing() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let sample = send_ending_in(&http, 3600).await;
+    let before = sample.manifest(&http).await.ok().body;
+    use ProblemType::{InvalidBody, InvalidNumbers};
+    for (body, kind) in [
+        ("{\"expires_in_seconds\":0}", InvalidNumbers),
+        ("{\"expires_in_seconds\":31536001}", InvalidNumbers),
+        ("{\"expires_in_seconds\":-1}", InvalidBody),
+        ("{\"expires_in_seconds\":\"60\"}", InvalidBody),
+        ("{\"expires_at\":\"2020-01-01T00:00:00Z\"}", InvalidNumbers),
+        ("{\"expires_at\":\"9999-01-01T00:00:00Z\"}", InvalidNumbers),
+        ("{\"expires_at\":\"soon\"}", InvalidBody),
+        ("{\"expires_in_seconds\":60,\"expires_at\":\"2027-01-01T00:00:00Z\"}", InvalidNumbers),
+        ("{\"max_downloads\":1}", ProblemType::DownloadLimitUnsupported),
+        ("{\"expires_in_seconds\":60,\"max_downloads\":1}", ProblemType::DownloadLimitUnsupported),
+        ("{\"surprise\":1}", InvalidBody),
+        ("[60]", InvalidBody),
+        ("null", InvalidBody),
+    ] {
+        sample.patch(&http, body).await.is(kind);
+    }
+    assert_eq!(sample.manifest(&http).await.ok().body, before);
+}
+
+/// A change that is taken for one of a pending transfer must not take a completed one's end away.
+#[tokio::test]
+async fn a_change_that_races_complete_leaves_a_readable_transfer() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    for _ in 0..40 {
+        let sample = Sample::new(1, 65_536);
+        sample.create(&http).await.ok();
+        sample.put(&http, 0, 0).await.ok();
+        let patch = || sample.patch(&http, "{\"expires_in_seconds\":60}");
+        let (first, completed, second, third) = tokio::join!(patch(), sample.complete(&http), patch(), patch());
+        for reply in [first, completed, second, third] {
+            reply.ok();
+        }
+        let _: Manifest = sample.manifest(&http).await.ok().json();
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_what_has_ended_are_swept() {
+    let options = ServerOptions::default()
+        .env("HAULIER_UPLOAD_EXPIRY", "1s")
+        .env("HAULIER_SWEEP_INTERVAL", "1s")
+        .env("HAULIER_SWEEP_GRACE", "0s");
+    let server = Server::start_with(options);
+    let http = Http::new(&server);
+    let kept = send_ending_in(&http, 3600).await;
+    let expired = send_ending_in(&http, 1).await;
+    let abandoned = Sample::new(65_537, 65_536);
+    abandoned.create(&http).await.ok();
+    abandoned.put(&http, 0, 0).await.ok();
+    let folder = |sample: &Sample| server.data_dir().join(format!("blobs/transfers/{}", sample.id));
+    assert!([&kept, &expired, &abandoned].iter().all(|sample| !files_below(&folder(sample)).is_empty()));
+    eventually("both are swept", || !folder(&expired).exists() && !folder(&abandoned).exists()).await;
+    for sample in [&expired, &abandoned] {
+        every_route_is(&http, sample, ProblemType::TransferExpired).await;
+        assert!(!folder(sample).exists(), "a late chunk leaves no file");
+    }
+    kept.get(&http, 0).await.ok();
+}
