@@ -164,7 +164,7 @@ pub(super) fn render(problem: &Problem) -> HttpResponse {
         }
         // What is left of the body would be taken for the next request.
         ProblemType::RequestTimeout => {
-            response.insert_header((header::CONNECTION, "close"));
+            response.force_close();
         }
         _ => {}
     }

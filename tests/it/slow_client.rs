@@ -1,9 +1,30 @@
 //! A client that stops in the middle of a body: 408, nothing kept, nobody else disturbed.
 
+use std::time::Duration;
+
 use haulier_wire::ProblemType;
 use haulier_wire::api::UploadStatus;
 
 use crate::harness::{Connection, Http, Sample, Server, ServerOptions, eventually, files_below};
+
+/// Bytes that come often enough, and yet would hold their place for ever.
+#[tokio::test]
+async fn a_body_that_trickles_is_given_up() {
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_CLIENT_TIMEOUT", "1s"));
+    let http = Http::new(&server);
+    let sample = Sample::new(1, 65_536);
+    sample.create(&http).await.ok();
+    let mut connection = Connection::open(&server).await;
+    connection.send(sample.put_head(0, "content-length: 29\r\n")).await;
+    // 29 bytes within 3 s, where one pause and 29 / 1024 s are allowed.
+    for byte in sample.chunk(0, 0) {
+        connection.send([byte]).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    connection.reply().await.expect("an answer").is(ProblemType::RequestTimeout);
+    let status: UploadStatus = sample.status(&http).await.ok().json();
+    assert_eq!(status.stored_chunks, 0);
+}
 
 #[tokio::test]
 async fn a_body_that_pauses_is_given_up() {
@@ -22,10 +43,12 @@ async fn a_body_that_pauses_is_given_up() {
         head("POST /api/transfers/create"),
         head(&format!("PATCH /api/transfers/upload/{id}")),
         head(&format!("POST /api/transfers/complete/{id}")),
+        head("POST /api/transfers/create").replace("content-length: 100", "transfer-encoding: chunked"),
     ] {
         let mut connection = Connection::open(&server).await;
+        let is_chunked = request.contains("chunked");
         connection.send(request).await;
-        connection.send("{").await;
+        connection.send(if is_chunked { "1\r\n{\r\n" } else { "{" }).await;
         waiting.push(connection);
     }
     assert_eq!(sample.put(&http, 1, 0).await.ok().status, 201, "others go on meanwhile");
