@@ -171,3 +171,6 @@ where
     staged.finish().await?;
     Ok(Digests { blake3: blake3.finalize().into(), sha256 })
 }
+
+#[cfg(test)]
+mod tests;
