@@ -88,6 +88,7 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         ("--upload-expiry=0s", "HAULIER_UPLOAD_EXPIRY"),
         ("--client-timeout=0s", "HAULIER_CLIENT_TIMEOUT"),
         ("--max-connections=0", "HAULIER_MAX_CONNECTIONS"),
+        ("--max-requests=0", "HAULIER_MAX_REQUESTS"),
         ("--shutdown-timeout=-1s", "HAULIER_SHUTDOWN_TIMEOUT"),
         ("--sweep-interval=0s", "HAULIER_SWEEP_INTERVAL"),
         ("--sweep-grace=1w", "HAULIER_SWEEP_GRACE"),

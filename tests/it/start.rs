@@ -40,6 +40,7 @@ fn a_wrong_setting_ends_with_2_and_names_its_variable() {
         ("HAULIER_UPLOAD_EXPIRY", "0s"),
         ("HAULIER_CLIENT_TIMEOUT", "0s"),
         ("HAULIER_MAX_CONNECTIONS", "many"),
+        ("HAULIER_MAX_REQUESTS", "0"),
         ("HAULIER_SHUTDOWN_TIMEOUT", "x"),
         ("HAULIER_SWEEP_INTERVAL", "0s"),
         ("HAULIER_SWEEP_GRACE", "1w"),
@@ -107,6 +108,7 @@ fn help_explains_every_variable() {
         "UPLOAD_EXPIRY",
         "CLIENT_TIMEOUT",
         "MAX_CONNECTIONS",
+        "MAX_REQUESTS",
         "SHUTDOWN_TIMEOUT",
         "SWEEP_INTERVAL",
         "SWEEP_GRACE",
@@ -116,6 +118,8 @@ fn help_explains_every_variable() {
         let (variable, flag) = (format!("HAULIER_{name}"), format!("--{}", name.to_lowercase().replace('_', "-")));
         assert!(help.contains(&variable) && help.contains(&flag), "{name}");
     }
+    // A setting that nobody told this test about.
+    assert_eq!(help.matches("[env: HAULIER_").count(), 20);
     assert!(help.contains("SIGHUP") && help.contains("Exit status"));
     let version = run(folder.path(), &[], &["--version"]);
     assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
