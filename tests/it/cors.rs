@@ -36,6 +36,21 @@ async fn a_preflight_lets_a_foreign_page_send_a_chunk() {
     }
 }
 
+#[tokio::test]
+async fn a_preflight_that_asks_for_what_is_not_there_is_a_problem_like_any_other() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    for (method, kind) in [
+        ("TRACE", ProblemType::InvalidRequest),
+        ("BREW", ProblemType::InvalidRequest),
+        // No preflight at all, then.
+        ("no method", ProblemType::MethodNotAllowed),
+    ] {
+        let request = http.request(Method::OPTIONS, "/api/transfers/create").header("origin", ORIGIN);
+        Reply::to(request.header("access-control-request-method", method)).await.is(kind);
+    }
+}
+
 fn assert_readable(reply: &Reply) {
     assert_eq!(reply.header("access-control-allow-origin"), "*", "{reply:?}");
     assert!(reply.headers.get("access-control-allow-credentials").is_none());

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use haulier_wire::api::{CompleteResponse, CreateRequest, DeleteResponse, DeleteStatus, Manifest, UploadStatus};
+use haulier_wire::api::{
+    CompleteResponse, CreateRequest, CreateResponse, DeleteResponse, DeleteStatus, Manifest, UploadStatus,
+};
 use haulier_wire::{ByteLen, ProblemType, Timestamp};
 
 use crate::delete::every_route_is;
@@ -51,6 +53,28 @@ async fn nothing_is_read_or_written_afterwards() {
     let deleted: DeleteResponse = completed.delete(&http).await.ok().json();
     assert_eq!(deleted.status, DeleteStatus::Deleted);
     every_route_is(&http, &completed, ProblemType::TransferDeleted).await;
+}
+
+/// The moment in a create request lies behind when it is sent again: the id decides, not the moment.
+#[tokio::test]
+async fn create_again_after_its_moment_says_what_became_of_the_transfer() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let first: CreateResponse = Sample::new(1, 65_536).create(&http).await.ok().json();
+    let soon = first.upload_expires_at - Duration::from_secs(7 * 24 * 3600) + Duration::from_secs(1);
+    let ending_soon = |sample: &Sample| CreateRequest { expires_at: Some(soon), ..sample.create_request() };
+    let (ended, extended, never) = (Sample::new(1, 65_536), Sample::new(1, 65_536), Sample::new(1, 65_536));
+    for sample in [&ended, &extended] {
+        let created: CreateResponse = sample.create_with(&http, &ending_soon(sample)).await.ok().json();
+        assert_eq!(created.expires_at, Some(soon));
+    }
+    extended.patch(&http, "{\"expires_in_seconds\":3600}").await.ok();
+    a_second().await;
+    ended.create_with(&http, &ending_soon(&ended)).await.is(ProblemType::TransferExpired);
+    ended.status(&http).await.is(ProblemType::TransferExpired);
+    assert_eq!(extended.create_with(&http, &ending_soon(&extended)).await.ok().status, 201);
+    extended.create(&http).await.is(ProblemType::TransferExists);
+    never.create_with(&http, &ending_soon(&never)).await.is(ProblemType::InvalidNumbers);
 }
 
 #[tokio::test]
