@@ -45,6 +45,9 @@ fn index(number: u32) -> ChunkIndex {
     ChunkIndex::new(number).expect("in range")
 }
 
+/// The expiry of [`new_transfer`].
+const ASKED: Expiry = Expiry::AfterComplete(500);
+
 /// Four chunks; the upload ends at 1000 if no chunk comes, the transfer 500 ms after complete.
 fn new_transfer(number: u8) -> NewTransfer {
     let layout = ChunkLayout::new(ByteLen::new(3 * 65536 + 5).expect("in range"), 65536).expect("a layout");
@@ -64,7 +67,7 @@ fn new_transfer(number: u8) -> NewTransfer {
         download_count: 0,
         created_at: at(0),
         upload_expires_at: at(1000),
-        expiry: Expiry::AfterComplete(500),
+        expiry: ASKED,
         completed_at: None,
     };
     NewTransfer { transfer, sealed_metadata: None }
@@ -107,7 +110,7 @@ async fn completed(store: &dyn MetadataStore, number: u8) {
     for chunk in 0..4 {
         store_chunk(store, number, chunk, 10).await;
     }
-    assert!(store.complete(id(number), at(20), at(520)).await.expect("completed"));
+    assert!(store.complete(id(number), at(20), ASKED, at(520)).await.expect("completed"));
 }
 
 async fn a_created_transfer_reads_back(store: &dyn MetadataStore) {
@@ -229,14 +232,25 @@ async fn complete_needs_every_chunk_and_happens_once(store: &dyn MetadataStore) 
         store_chunk(store, 1, chunk, 10).await;
     }
     record_one(store, record(1, 3, 9, Step::Reserve, 10)).await;
-    assert!(!store.complete(id(1), at(20), at(520)).await.expect("answered"), "one is only reserved");
+    assert!(!store.complete(id(1), at(20), ASKED, at(520)).await.expect("answered"), "one is only reserved");
     record_one(store, record(1, 3, 9, Step::Store, 10)).await;
-    assert!(!store.complete(id(1), at(5000), at(5500)).await.expect("answered"), "the upload has expired");
-    assert!(store.complete(id(1), at(20), at(520)).await.expect("answered"));
-    assert!(!store.complete(id(1), at(30), at(530)).await.expect("answered"), "once");
+    assert!(!store.complete(id(1), at(5000), ASKED, at(5500)).await.expect("answered"), "the upload has expired");
+    for other in [Expiry::AfterComplete(501), Expiry::At(at(520))] {
+        assert!(!store.complete(id(1), at(20), other, at(520)).await.expect("answered"), "the owner moved its end");
+    }
+    assert!(store.complete(id(1), at(20), ASKED, at(520)).await.expect("answered"));
+    assert!(!store.complete(id(1), at(30), ASKED, at(530)).await.expect("answered"), "once");
+    create(store, 2).await;
+    for chunk in 0..4 {
+        store_chunk(store, 2, chunk, 10).await;
+    }
+    let moment = Expiry::At(at(900));
+    assert!(store.set_expiry(id(2), moment).await.expect("set"));
+    assert!(!store.complete(id(2), at(20), Expiry::At(at(901)), at(901)).await.expect("answered"), "another moment");
+    assert!(store.complete(id(2), at(20), moment, at(900)).await.expect("answered"));
     let row = transfer(store, 1).await;
     assert_eq!((row.state, row.completed_at, row.expiry), (StoredState::Completed, Some(at(20)), Expiry::At(at(520))));
-    assert!(!store.complete(id(9), at(20), at(520)).await.expect("answered"), "unknown");
+    assert!(!store.complete(id(9), at(20), ASKED, at(520)).await.expect("answered"), "unknown");
 }
 
 async fn expiry_changes_until_deletion(store: &dyn MetadataStore) {

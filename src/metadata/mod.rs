@@ -183,8 +183,15 @@ pub trait MetadataStore: Debug + Send + Sync {
     /// Lists inclusive ranges of chunks that are not stored, the first `most`.
     async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError>;
 
-    /// Freezes a pending transfer all of whose chunks are stored; `false` when it is not that.
-    async fn complete(&self, id: TransferId, at: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError>;
+    /// Freezes a pending transfer all of whose chunks are stored and whose expiry is still `expiry`, from which
+    /// `expires_at` follows; `false` when it is not that.
+    async fn complete(
+        &self,
+        id: TransferId,
+        at: Timestamp,
+        expiry: Expiry,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Changes when a transfer ends. `false` when it was deleted, or was completed and `expiry` counts from complete.
     async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError>;

@@ -58,9 +58,11 @@ pub(super) const SELECT_MISSING: &str = "
     ) AS gaps
     WHERE last >= first ORDER BY first LIMIT $3";
 
+/// `$3` follows from the expiry `$4`, `$5`: if the owner has changed that meanwhile, it must be computed again.
 pub(super) const COMPLETE: &str = "
     UPDATE transfers SET state = 'completed', completed_at = $2, expires_at = $3
-    WHERE id = $1 AND state = 'pending' AND stored_chunks = total_chunks AND upload_expires_at > $2";
+    WHERE id = $1 AND state = 'pending' AND stored_chunks = total_chunks AND upload_expires_at > $2
+        AND expires_in_ms IS NOT DISTINCT FROM $4 AND expires_at IS NOT DISTINCT FROM $5";
 
 /// What is completed has an end already: there, nothing counts from complete any more.
 pub(super) const SET_EXPIRY: &str = "

@@ -142,9 +142,17 @@ impl MetadataStore for SqliteStore {
         rows.iter().map(|row| Ok([index_column(row, "first")?, index_column(row, "last")?])).collect()
     }
 
-    async fn complete(&self, id: TransferId, at: Timestamp, expires_at: Timestamp) -> Result<bool, StoreError> {
+    async fn complete(
+        &self,
+        id: TransferId,
+        at: Timestamp,
+        expiry: Expiry,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (expires_in_ms, asked_at) = sql::expiry_columns(expiry);
         let query = sqlx::query(sql::COMPLETE).bind(id.as_str());
         let query = query.bind(at.as_millisecond()).bind(expires_at.as_millisecond());
+        let query = query.bind(expires_in_ms).bind(asked_at);
         Ok(query.execute(&self.writer).await?.rows_affected() == 1)
     }
 

@@ -26,7 +26,7 @@ impl Transfers {
         request: &CompleteRequest,
     ) -> Result<CompleteResponse, TransferError> {
         let now = self.clock.now();
-        let transfer = self.live(id, now).await?;
+        let mut transfer = self.live(id, now).await?;
         access::check(owner, transfer.owner_token_hash.as_ref())?;
         self.settle_sealed_metadata(&transfer, request).await?;
         if transfer.state == StoredState::Completed {
@@ -36,20 +36,20 @@ impl Transfers {
         if !missing.is_empty() {
             return Err(TransferError::ChunksMissing { missing, more });
         }
-        let expires_at = state::expires_at(transfer.expiry, now);
-        let frozen = Transfer {
-            state: StoredState::Completed,
-            completed_at: Some(now),
-            expiry: Expiry::At(expires_at),
-            stored_chunks: transfer.layout.total_chunks(),
-            stored_bytes: transfer.layout.sealed_size(),
-            ..transfer
-        };
-        self.save(&frozen).await?;
-        if self.metadata.complete(id, now, expires_at).await? {
-            return response(&frozen);
+        loop {
+            let expires_at = state::expires_at(transfer.expiry, now);
+            let frozen = freeze(&transfer, now, expires_at);
+            self.save(&frozen).await?;
+            if self.metadata.complete(id, now, transfer.expiry, expires_at).await? {
+                return response(&frozen);
+            }
+            let found = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+            match state::liveness(&found, now) {
+                // The owner moved its end since our look, and was told so: again, with the new one.
+                Liveness::Pending if found.expiry != transfer.expiry => transfer = found,
+                _ => return self.lost_race(&found, now).await,
+            }
         }
-        self.lost_race(id, now).await
     }
 
     async fn settle_sealed_metadata(
@@ -82,13 +82,18 @@ impl Transfers {
     }
 
     /// Another request completed, deleted or outlived the transfer between our look and our update.
-    async fn lost_race(&self, id: TransferId, now: Timestamp) -> Result<CompleteResponse, TransferError> {
-        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
-        match state::liveness(&transfer, now) {
+    async fn lost_race(&self, found: &Transfer, now: Timestamp) -> Result<CompleteResponse, TransferError> {
+        let id = found.id;
+        match state::liveness(found, now) {
             Liveness::Completed => {
                 // Our meta.json may have overwritten the winner's.
-                self.save(&transfer).await?;
-                response(&transfer)
+                self.save(found).await?;
+                // A deletion may have come and been swept in between: it must not leave what a rebuild would bring back.
+                if let Err(gone) = self.live(id, now).await {
+                    self.blobs.remove(BlobKey::Meta(id)).await?;
+                    return Err(gone);
+                }
+                response(found)
             }
             Liveness::Deleted => {
                 self.blobs.remove(BlobKey::Meta(id)).await?;
@@ -99,6 +104,17 @@ impl Transfers {
                 Err(TransferError::Expired)
             }
         }
+    }
+}
+
+fn freeze(transfer: &Transfer, now: Timestamp, expires_at: Timestamp) -> Transfer {
+    Transfer {
+        state: StoredState::Completed,
+        completed_at: Some(now),
+        expiry: Expiry::At(expires_at),
+        stored_chunks: transfer.layout.total_chunks(),
+        stored_bytes: transfer.layout.sealed_size(),
+        ..transfer.clone()
     }
 }
 

@@ -190,6 +190,27 @@ async fn a_change_that_races_complete_leaves_a_readable_transfer() {
     }
 }
 
+/// A change that was acknowledged holds, whichever of the two came first.
+#[tokio::test]
+async fn a_change_in_the_middle_of_complete_is_not_lost() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    for round in 0..30 {
+        let sample = Sample::new(1, 65_536);
+        sample.create(&http).await.ok();
+        sample.put(&http, 0, 0).await.ok();
+        let patching = async {
+            tokio::time::sleep(Duration::from_micros(200 * round)).await;
+            sample.patch(&http, "{\"expires_in_seconds\":60}").await.ok();
+        };
+        let (completed, ()) = tokio::join!(sample.complete(&http), patching);
+        completed.ok();
+        let manifest: Manifest = sample.manifest(&http).await.ok().json();
+        let latest = manifest.completed_at + Duration::from_secs(90);
+        assert!(manifest.expires_at < latest, "{} is the default, not what the owner asked for", manifest.expires_at);
+    }
+}
+
 #[tokio::test]
 async fn the_bytes_of_what_has_ended_are_swept() {
     let options = ServerOptions::default()
