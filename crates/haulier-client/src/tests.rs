@@ -1,3 +1,5 @@
+//! What callers of the library rely on.
+
 use std::sync::Arc;
 
 use super::*;

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod encoding;
+pub mod encryption;
 pub mod header;
 pub mod id;
 pub mod kind;

@@ -1,3 +1,5 @@
+//! The local state: found again, held by one process, never used when damaged.
+
 use std::os::unix::fs::PermissionsExt;
 
 use getrandom::SysRng;

@@ -1,3 +1,5 @@
+//! The window bounds bytes, whatever the size of a chunk.
+
 use std::time::Duration;
 
 use tokio::time::timeout;

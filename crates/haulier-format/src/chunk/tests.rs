@@ -1,3 +1,5 @@
+//! A chunk opens as it was sealed, and in no other place.
+
 use haulier_wire::ByteLen;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Both ciphers give the same bytes.
+
 #[cfg(feature = "aws-lc-rs")]
 use super::aws_lc::Cipher as AwsLc;
 use super::rust_crypto::Cipher as RustCrypto;

@@ -1,3 +1,5 @@
+//! Keys are separate, and bound to their transfer where they must be.
+
 use haulier_wire::encoding::to_hex;
 
 use super::*;

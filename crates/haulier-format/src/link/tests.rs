@@ -1,3 +1,5 @@
+//! Links as tables: taken, refused, written again as they were.
+
 use super::*;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";

@@ -1,3 +1,5 @@
+//! Metadata has one spelling, and no number in it goes unchecked.
+
 use super::*;
 
 pub(crate) fn metadata() -> Metadata {

@@ -1,3 +1,5 @@
+//! Paths as tables: honest names, and every trick.
+
 use super::*;
 
 fn entries(paths: &[&str]) -> Vec<FileEntry> {

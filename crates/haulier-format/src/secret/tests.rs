@@ -1,3 +1,5 @@
+//! Secrets show nothing, and passphrases are normalised.
+
 use super::*;
 use crate::test_rng::CountingRng;
 

@@ -1,3 +1,5 @@
+//! Keys are made for one transfer and bound to its sizes.
+
 use super::*;
 use crate::metadata::{DEFAULT_TYPE, FileEntry};
 use crate::test_rng::CountingRng;

@@ -4,6 +4,7 @@ use serde_json::{Value, from_value, json, to_value};
 
 use super::*;
 use crate::encoding::to_base64url;
+use crate::kind::IvStrategy;
 use crate::kind::MixedKind;
 
 fn full() -> Value {

@@ -1,3 +1,5 @@
+//! What an answer means: done, again later, or never.
+
 use reqwest::header::HeaderValue;
 
 use super::*;

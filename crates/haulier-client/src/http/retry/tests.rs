@@ -1,3 +1,5 @@
+//! Waiting grows, is jittered, and ends.
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use haulier_wire::Timestamp;

@@ -1,3 +1,5 @@
+//! Which addresses of a server are taken.
+
 use super::*;
 
 #[test]

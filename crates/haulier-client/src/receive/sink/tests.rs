@@ -1,3 +1,5 @@
+//! Nothing appears before all is there, and nothing is overwritten unasked.
+
 use std::os::unix::fs::symlink;
 
 use tempfile::{TempDir, tempdir};

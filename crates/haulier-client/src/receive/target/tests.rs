@@ -1,3 +1,5 @@
+//! Where a transfer lands.
+
 use haulier_format::FileEntry;
 use tempfile::tempdir;
 

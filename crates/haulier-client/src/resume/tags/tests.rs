@@ -1,3 +1,5 @@
+//! A tag is kept once, and damage to the log is noticed.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

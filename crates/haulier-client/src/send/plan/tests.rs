@@ -1,3 +1,5 @@
+//! The chunk size that a file gets.
+
 use haulier_wire::ChunkCount;
 
 use super::*;

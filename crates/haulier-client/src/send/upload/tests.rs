@@ -1,3 +1,5 @@
+//! Which chunks travel on resume.
+
 use super::*;
 
 #[test]

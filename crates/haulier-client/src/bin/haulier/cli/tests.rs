@@ -1,3 +1,5 @@
+//! The command line takes what its help says, and refuses the rest.
+
 use clap::CommandFactory as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Every error has its exit code, and no message holds a secret.
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
