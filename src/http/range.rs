@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ContentRange, ContentRangeSpec, ETag, EntityTag, Header as _, HeaderValue, IfMatch, IfNoneMatch, IfRange,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use haulier_wire::{Problem, ProblemType};
 
@@ -119,7 +119,9 @@ enum Requested {
 
 /// A single range of bytes; several ranges, other units and what cannot be read count as no Range at all.
 fn requested_range(request: &HttpRequest, etag: &EntityTag, full_len: u64) -> Requested {
-    let Some(value) = request.headers().get(header::RANGE) else { return Requested::Whole };
+    // RFC 9110, 14.2: a range is defined for GET alone.
+    let value = request.headers().get(header::RANGE).filter(|_| request.method() == Method::GET);
+    let Some(value) = value else { return Requested::Whole };
     if request.headers().contains_key(header::IF_RANGE) {
         match IfRange::parse(request) {
             Ok(IfRange::EntityTag(tag)) if tag.strong_eq(etag) => {}
