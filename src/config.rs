@@ -100,7 +100,13 @@ struct Settings {
     #[arg(long, env = "HAULIER_SWEEP_GRACE", default_value = "1h", value_name = "TIME", global = true)]
     sweep_grace: String,
     /// What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=warn
-    #[arg(long, env = "HAULIER_LOG", default_value = "info,actix_server=warn", value_name = "FILTER", global = true)]
+    #[arg(
+        long,
+        env = "HAULIER_LOG",
+        default_value = "info,actix_server=warn,actix_http=off",
+        value_name = "FILTER",
+        global = true
+    )]
     log: String,
     /// How the log on standard error looks: text or json
     #[arg(long, env = "HAULIER_LOG_FORMAT", default_value = "text", value_name = "FORMAT", global = true)]

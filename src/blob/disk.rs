@@ -125,9 +125,10 @@ impl BlobStore for DiskStore {
         let path = self.path(key);
         blocking(move || {
             remove_file(&path)?;
-            match path.parent() {
-                Some(folder) if folder.exists() => Ok(sync_folder(folder)?),
-                _ => Ok(()),
+            match path.parent().map_or(Ok(()), sync_folder) {
+                // A folder that is gone has kept no name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => Ok(result?),
             }
         })
         .await

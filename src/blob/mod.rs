@@ -68,7 +68,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Removes every blob of a transfer, its meta.json first; nothing happens when there is none.
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError>;
 
-    /// Tells whether the store can be reached and written.
+    /// Tells whether the store can be reached.
     async fn probe(&self) -> Result<(), StoreError>;
 }
 

@@ -1,8 +1,11 @@
 //! How many requests may be under way: HTTP/2 carries many on one connection, so counting connections bounds nothing.
 
+use std::cell::RefCell;
 use std::pin::Pin;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -11,12 +14,16 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use haulier_wire::{Problem, ProblemType};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::{Service, problem};
 
+/// Paths that need no place: they cost nothing, and a full server is still a healthy one.
+const FREE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/api/config"];
+/// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
+const SLOWEST_PIECE: Duration = Duration::from_secs(256);
+
 /// Lets a request in while there is room, until the last byte of its answer has left; 503 otherwise.
-///
-/// Health and configuration are always answered: they cost nothing, and a full server is still a healthy one.
 ///
 /// # Errors
 /// None of its own.
@@ -25,31 +32,72 @@ pub async fn admit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if !request.path().contains("/transfers/") {
+    // The raw path, exactly: what the router would only find after decoding is admitted like any other.
+    if FREE_PATHS.contains(&request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let Ok(permit) = Arc::clone(&service.requests).try_acquire_owned() else {
         let (request, _) = request.into_parts();
         return Ok(ServiceResponse::new(request, problem::render(&Problem::new(ProblemType::Unavailable))));
     };
+    let longest_stall = service.transfers.limits().client_timeout + SLOWEST_PIECE;
     let response = next.call(request).await?;
-    Ok(response.map_body(|_, body| BoxBody::new(Admitted { body: body.boxed(), _permit: permit })))
+    Ok(response.map_body(|_, body| BoxBody::new(Admitted::new(body.boxed(), permit, longest_stall))))
 }
 
-/// A body that keeps its request's place until it is gone.
+/// A body that keeps its request's place until it is gone, or until its reader has taken nothing for too long.
 struct Admitted {
-    body: BoxBody,
-    _permit: OwnedSemaphorePermit,
+    size: BodySize,
+    inner: Rc<RefCell<Inner>>,
+}
+
+struct Inner {
+    /// `None` once the reader was given up: memory and place are free then, and the stream ends broken.
+    held: Option<(BoxBody, OwnedSemaphorePermit)>,
+    last_taken: Instant,
+}
+
+impl Admitted {
+    fn new(body: BoxBody, permit: OwnedSemaphorePermit, longest_stall: Duration) -> Self {
+        let size = body.size();
+        let inner = Rc::new(RefCell::new(Inner { held: Some((body, permit)), last_taken: Instant::now() }));
+        if !matches!(size, BodySize::None | BodySize::Sized(0)) {
+            actix_web::rt::spawn(give_up_when_stalled(Rc::downgrade(&inner), longest_stall));
+        }
+        Self { size, inner }
+    }
+}
+
+/// A stalled body is not polled, so somebody else has to look at the clock.
+async fn give_up_when_stalled(inner: Weak<RefCell<Inner>>, longest_stall: Duration) {
+    loop {
+        let Some(deadline) = inner.upgrade().map(|inner| inner.borrow().last_taken + longest_stall) else { return };
+        if deadline <= Instant::now() {
+            if let Some(inner) = inner.upgrade() {
+                inner.borrow_mut().held = None;
+            }
+            return;
+        }
+        tokio::time::sleep_until(deadline).await;
+    }
 }
 
 impl MessageBody for Admitted {
-    type Error = <BoxBody as MessageBody>::Error;
+    type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        self.size
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.last_taken = Instant::now();
+        match &mut inner.held {
+            Some((body, _)) => Pin::new(body).poll_next(context),
+            None => Poll::Ready(Some(Err("the reader took nothing for too long".into()))),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Resul
         return Ok(response.body(head(&part)));
     }
     let bytes = service.transfers.read_chunk(&found, part.range.clone()).await?;
-    if found.index.get() == 0 && part.starts_at_zero() {
+    if found.index.get() == 0 && part.is_whole() {
         service.transfers.count_download(id).await;
     }
     Ok(response.body(sized(&part, bytes)))
@@ -74,7 +74,7 @@ pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Resul
     if request.method() == Method::HEAD {
         return Ok(part.response().body(head(&part)));
     }
-    if part.starts_at_zero() {
+    if part.is_whole() {
         service.transfers.count_download(id).await;
     }
     let bytes = service.transfers.read_whole(&found, part.range.clone());

@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_cors::Cors;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 use haulier_wire::Problem;
@@ -33,7 +33,7 @@ pub async fn observe<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let begun = Instant::now();
-    let method = request.method().clone();
+    let method = known_method(request.method());
     let (request, response) = match next.call(request).await {
         Ok(response) => response.map_into_boxed_body().into_parts(),
         // An extractor or the framework refused the request before a handler saw it.
@@ -41,7 +41,7 @@ pub async fn observe<B: MessageBody + 'static>(
     };
     let response = as_problem(response);
     tracing::info!(
-        http.method = %method,
+        http.method = method,
         http.route = request.match_pattern().as_deref().unwrap_or("none"),
         http.status = response.status().as_u16(),
         duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -52,6 +52,14 @@ pub async fn observe<B: MessageBody + 'static>(
         "request"
     );
     Ok(ServiceResponse::new(request, response))
+}
+
+/// A method may be any text of any length: only those that mean something are logged.
+fn known_method(method: &Method) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("other")
 }
 
 fn as_problem(response: HttpResponse) -> HttpResponse {

@@ -79,9 +79,9 @@ impl Part {
         response
     }
 
-    /// Whether the first byte of the content is in it.
-    pub(super) fn starts_at_zero(&self) -> bool {
-        self.range.start == 0
+    /// Whether it is all of the content.
+    pub(super) fn is_whole(&self) -> bool {
+        self.range == (0..self.full_len)
     }
 }
 

@@ -49,7 +49,7 @@ fn index(number: u32) -> ChunkIndex {
 const ASKED: Expiry = Expiry::AfterComplete(500);
 
 /// Four chunks; the upload ends at 1000 if no chunk comes, the transfer 500 ms after complete.
-fn new_transfer(number: u8) -> NewTransfer {
+pub(super) fn new_transfer(number: u8) -> NewTransfer {
     let layout = ChunkLayout::new(ByteLen::new(3 * 65536 + 5).expect("in range"), 65536).expect("a layout");
     let transfer = Transfer {
         id: id(number),

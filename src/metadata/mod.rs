@@ -208,7 +208,7 @@ pub trait MetadataStore: Debug + Send + Sync {
     /// Notes that a transfer's blobs are gone, and forgets its chunks and sealed metadata.
     async fn swept(&self, id: TransferId) -> Result<(), StoreError>;
 
-    /// Tells whether the database can be reached.
+    /// Tells whether the database can be reached and takes writes.
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// Ends all connections, after what is under way.

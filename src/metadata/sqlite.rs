@@ -59,9 +59,10 @@ impl SqliteStore {
 
     /// Begins a write at once: a transaction that began by reading could not be upgraded beside another.
     async fn begin(&self) -> Result<WriteTransaction, StoreError> {
-        let mut connection = self.writer.acquire().await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-        Ok(WriteTransaction { connection, is_committed: false })
+        // The guard comes first: a caller that goes away during BEGIN must not leave an open transaction in the pool.
+        let mut tx = WriteTransaction { connection: self.writer.acquire().await?, is_committed: false };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await?;
+        Ok(tx)
     }
 }
 
@@ -188,7 +189,8 @@ impl MetadataStore for SqliteStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.readers).await?;
-        Ok(())
+        // The writer, too: an empty transaction writes and syncs nothing.
+        self.begin().await?.commit().await
     }
 
     async fn close(&self) {

@@ -1,12 +1,10 @@
 //! Complete: freezes a transfer once every chunk is there.
 
-use bytes::Bytes;
 use haulier_wire::api::{CompleteRequest, CompleteResponse, Transparency, check_sealed_metadata};
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
-use super::{Token, TransferError, Transfers, access, saved};
-use crate::blob::BlobKey;
+use super::{Token, TransferError, Transfers, access};
 use crate::metadata::{Expiry, SetOnce, StoredState, Transfer};
 use crate::store::StoreError;
 
@@ -39,7 +37,9 @@ impl Transfers {
         loop {
             let expires_at = state::expires_at(transfer.expiry, now);
             let frozen = freeze(&transfer, now, expires_at);
-            self.save(&frozen).await?;
+            if let Err(error) = self.save(&frozen).await {
+                return Err(self.gone_or(id, error).await);
+            }
             if self.metadata.complete(id, now, transfer.expiry, expires_at).await? {
                 return response(&frozen);
             }
@@ -74,36 +74,22 @@ impl Transfers {
         }
     }
 
-    /// Writes meta.json, from which the row can be rebuilt.
-    pub(super) async fn save(&self, transfer: &Transfer) -> Result<(), StoreError> {
-        let sealed = self.metadata.sealed_metadata(transfer.id).await?;
-        let saved = serde_json::to_vec(&saved::Saved::new(transfer, sealed)).map_err(StoreError::internal)?;
-        self.blobs.put(BlobKey::Meta(transfer.id), Bytes::from(saved)).await
-    }
-
     /// Another request completed, deleted or outlived the transfer between our look and our update.
     async fn lost_race(&self, found: &Transfer, now: Timestamp) -> Result<CompleteResponse, TransferError> {
         let id = found.id;
         match state::liveness(found, now) {
             Liveness::Completed => {
                 // Our meta.json may have overwritten the winner's.
-                self.save(found).await?;
-                // A deletion may have come and been swept in between: it must not leave what a rebuild would bring back.
-                if let Err(gone) = self.live(id, now).await {
-                    self.blobs.remove(BlobKey::Meta(id)).await?;
-                    return Err(gone);
-                }
-                response(found)
+                response(&self.save_latest(found.clone(), now).await?)
             }
-            Liveness::Deleted => {
-                self.blobs.remove(BlobKey::Meta(id)).await?;
-                Err(TransferError::Deleted)
-            }
-            Liveness::Expired | Liveness::Pending => {
-                self.blobs.remove(BlobKey::Meta(id)).await?;
-                Err(TransferError::Expired)
-            }
+            Liveness::Deleted => self.lost(id, TransferError::Deleted).await,
+            Liveness::Expired | Liveness::Pending => self.lost(id, TransferError::Expired).await,
         }
+    }
+
+    async fn lost(&self, id: TransferId, gone: TransferError) -> Result<CompleteResponse, TransferError> {
+        self.clean_up_after(id, &gone).await?;
+        Err(gone)
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use haulier_wire::{Timestamp, TransferId};
 
 use crate::batch::Batcher;
-use crate::blob::BlobStore;
+use crate::blob::{BlobKey, BlobStore};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
@@ -34,16 +34,20 @@ pub use access::Token;
 /// Most chunk records that share one commit of the database.
 const MAX_RECORD_BATCH: usize = 256;
 
+/// Takes the steps of many chunks in one commit.
+type Recorder = Batcher<ChunkRecord, Result<Recorded, StoreError>>;
+
 /// What every use case works with.
-#[derive(Debug)]
+/// Cheap to clone: what must not stop when a client goes away runs on a clone, in a task of its own.
+#[derive(Clone, Debug)]
 pub struct Transfers {
     metadata: Arc<dyn MetadataStore>,
     blobs: Arc<dyn BlobStore>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     limits: Limits,
-    records: Batcher<ChunkRecord, Result<Recorded, StoreError>>,
-    sweep_due: Notify,
+    records: Arc<Recorder>,
+    sweep_due: Arc<Notify>,
 }
 
 impl Transfers {
@@ -56,8 +60,8 @@ impl Transfers {
         entropy: Arc<dyn Entropy>,
         limits: Limits,
     ) -> Self {
-        let records = spawn_recorder(Arc::clone(&metadata));
-        Self { metadata, blobs, clock, entropy, limits, records, sweep_due: Notify::new() }
+        let records = Arc::new(spawn_recorder(Arc::clone(&metadata)));
+        Self { metadata, blobs, clock, entropy, limits, records, sweep_due: Arc::new(Notify::new()) }
     }
 
     /// What this server accepts.
@@ -85,6 +89,21 @@ impl Transfers {
         }
     }
 
+    /// Says why a write failed: a deletion may have swept the folder away under it, and then that is the answer.
+    async fn gone_or(&self, id: TransferId, error: StoreError) -> TransferError {
+        self.live(id, self.clock.now()).await.err().unwrap_or_else(|| error.into())
+    }
+
+    /// Removes what a write left behind that found its transfer gone: the sweeper may have been there and not look again.
+    ///
+    /// Of an expired transfer the chunks stay: running responses may finish, and the sweep is still to come.
+    async fn clean_up_after(&self, id: TransferId, gone: &TransferError) -> Result<(), StoreError> {
+        match gone {
+            TransferError::Deleted => self.blobs.remove_transfer(id).await,
+            _ => self.blobs.remove(BlobKey::Meta(id)).await,
+        }
+    }
+
     /// Finds a transfer that can be read.
     async fn readable(&self, id: TransferId, now: Timestamp) -> Result<Transfer, TransferError> {
         let transfer = self.live(id, now).await?;
@@ -96,7 +115,7 @@ impl Transfers {
     }
 }
 
-fn spawn_recorder(metadata: Arc<dyn MetadataStore>) -> Batcher<ChunkRecord, Result<Recorded, StoreError>> {
+fn spawn_recorder(metadata: Arc<dyn MetadataStore>) -> Recorder {
     Batcher::spawn(MAX_RECORD_BATCH, move |records: Vec<ChunkRecord>| {
         let metadata = Arc::clone(&metadata);
         async move {

@@ -1,13 +1,45 @@
 //! meta.json: what is needed to rebuild a completed transfer's row from the blob store alone.
 
+use bytes::Bytes;
 use haulier_wire::api::Kdf;
 use haulier_wire::encoding::{Base64Url, to_hex};
 use haulier_wire::{Timestamp, TokenHash, TransferId, TransferKind};
 use serde::Serialize;
 
-use crate::metadata::Transfer;
-
 use super::status::known_end;
+use super::{TransferError, Transfers};
+use crate::blob::BlobKey;
+use crate::metadata::Transfer;
+use crate::store::StoreError;
+
+impl Transfers {
+    /// Writes meta.json, from which the row can be rebuilt.
+    pub(super) async fn save(&self, transfer: &Transfer) -> Result<(), StoreError> {
+        let sealed = self.metadata.sealed_metadata(transfer.id).await?;
+        let saved = serde_json::to_vec(&Saved::new(transfer, sealed)).map_err(StoreError::internal)?;
+        self.blobs.put(BlobKey::Meta(transfer.id), Bytes::from(saved)).await
+    }
+
+    /// Writes meta.json until it says what the row says: another change may have come in between, and been written first.
+    pub(super) async fn save_latest(&self, mut transfer: Transfer, now: Timestamp) -> Result<Transfer, TransferError> {
+        loop {
+            let saved = self.save(&transfer).await;
+            let latest = match self.live(transfer.id, now).await {
+                Ok(latest) => latest,
+                Err(gone) => {
+                    // Deleted, and perhaps swept under our hands: nothing must stay that a rebuild would bring back.
+                    self.clean_up_after(transfer.id, &gone).await?;
+                    return Err(gone);
+                }
+            };
+            saved?;
+            if latest.expiry == transfer.expiry {
+                return Ok(latest);
+            }
+            transfer = latest;
+        }
+    }
+}
 
 /// One transfer as meta.json holds it; hashes of tokens only.
 #[derive(Debug, Serialize)]

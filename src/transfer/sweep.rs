@@ -1,5 +1,7 @@
 //! Sweep: removes the bytes of transfers that were deleted, have expired or were abandoned.
 
+use std::collections::HashMap;
+
 use haulier_wire::{Timestamp, TransferId};
 
 use super::Transfers;
@@ -19,19 +21,25 @@ impl Transfers {
     /// Safe to stop anywhere and to run again: the note in the database comes last.
     ///
     /// # Errors
-    /// The first store that fails; what was removed until then stays removed.
+    /// One that occurred; everything that could be removed was removed all the same.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
         let ended_before = now.saturating_sub(self.limits.sweep_grace).unwrap_or(Timestamp::MIN);
-        let mut swept = 0;
+        let (mut swept, mut failed) = (0, HashMap::new());
         loop {
             let batch = self.metadata.sweepable(ended_before, SWEEP_BATCH).await?;
-            if batch.is_empty() {
-                return Ok(swept);
+            let fresh: Vec<TransferId> = batch.into_iter().filter(|id| !failed.contains_key(id)).collect();
+            if fresh.is_empty() {
+                // One that cannot be removed must not keep the others from going; it is tried again next time.
+                return failed.into_values().next().map_or(Ok(swept), Err);
             }
-            for id in batch {
-                self.sweep_one(id).await?;
-                swept += 1;
+            for id in fresh {
+                match self.sweep_one(id).await {
+                    Ok(()) => swept += 1,
+                    Err(error) => {
+                        failed.insert(id, error);
+                    }
+                }
             }
         }
     }

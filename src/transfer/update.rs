@@ -4,8 +4,7 @@ use haulier_wire::api::{UpdateRequest, UploadStatus};
 use haulier_wire::{Timestamp, TransferId, api};
 
 use super::{Token, TransferError, Transfers, access, state};
-use crate::blob::BlobKey;
-use crate::metadata::{Expiry, StoredState, Transfer};
+use crate::metadata::{Expiry, StoredState};
 
 impl Transfers {
     /// Changes the expiry of a transfer that is still there.
@@ -39,25 +38,6 @@ impl Transfers {
             return self.status_of(&self.save_latest(transfer, now).await?).await;
         }
         self.status_of(&transfer).await
-    }
-
-    /// Writes meta.json until it says what the row says: another change may have come in between, and been written first.
-    async fn save_latest(&self, mut transfer: Transfer, now: Timestamp) -> Result<Transfer, TransferError> {
-        loop {
-            self.save(&transfer).await?;
-            let latest = match self.live(transfer.id, now).await {
-                Ok(latest) => latest,
-                Err(gone) => {
-                    // Deleted, and perhaps swept: nothing must stay that a rebuild would bring back.
-                    self.blobs.remove(BlobKey::Meta(transfer.id)).await?;
-                    return Err(gone);
-                }
-            };
-            if latest.expiry == transfer.expiry {
-                return Ok(latest);
-            }
-            transfer = latest;
-        }
     }
 }
 

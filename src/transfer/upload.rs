@@ -73,25 +73,49 @@ impl Transfers {
         let mut staged = self.blobs.stage(key, upload.announced).await?;
         let digests = receive(&mut *staged, body, upload).await?;
 
+        // From here on the client may go: a published blob is recorded, or removed if the transfer is gone.
+        let transfers = self.clone();
+        let settled = tokio::spawn(async move { transfers.settle(upload, digests, staged).await });
+        settled.await.map_err(StoreError::unavailable)?
+    }
+
+    /// Reserves, publishes, records.
+    async fn settle(
+        &self,
+        upload: ChunkUpload,
+        digests: Digests,
+        staged: Box<dyn StagedBlob>,
+    ) -> Result<StoredUpload, TransferError> {
+        let stored = |is_new| Ok(StoredUpload { is_new, blake3: digests.blake3 });
         match self.record(upload, digests, Step::Reserve).await? {
-            Recorded::Stored => return Ok(StoredUpload { is_new: false, blake3: digests.blake3 }),
+            Recorded::Stored => return stored(false),
             Recorded::Conflict => return Err(TransferError::ChunkConflict),
             Recorded::Closed => return Err(self.closed(upload.transfer_id).await),
             Recorded::New | Recorded::Same => {}
         }
         if let Err(error) = staged.publish().await {
-            return Err(self.publish_failed(upload.transfer_id, error).await);
+            let error = self.gone_or(upload.transfer_id, error).await;
+            return Err(self.without_leftovers(upload, error).await);
         }
         match self.record(upload, digests, Step::Store).await? {
-            Recorded::New => Ok(StoredUpload { is_new: true, blake3: digests.blake3 }),
-            Recorded::Same | Recorded::Stored => Ok(StoredUpload { is_new: false, blake3: digests.blake3 }),
+            Recorded::New => stored(true),
+            Recorded::Same | Recorded::Stored => stored(false),
             Recorded::Conflict => Err(TransferError::ChunkConflict),
             Recorded::Closed => {
-                // The sweeper may have been here already and would not look again.
-                self.blobs.remove(key).await?;
-                Err(self.closed(upload.transfer_id).await)
+                let error = self.closed(upload.transfer_id).await;
+                Err(self.without_leftovers(upload, error).await)
             }
         }
+    }
+
+    /// Removes the blob of a chunk whose transfer is gone: the sweeper may have been there and would not look again.
+    async fn without_leftovers(&self, upload: ChunkUpload, error: TransferError) -> TransferError {
+        let removed = match error {
+            TransferError::Deleted => self.blobs.remove_transfer(upload.transfer_id).await,
+            TransferError::Expired => self.blobs.remove(BlobKey::Chunk(upload.transfer_id, upload.index)).await,
+            _ => return error,
+        };
+        removed.map_or_else(TransferError::from, |()| error)
     }
 
     async fn record(&self, upload: ChunkUpload, digests: Digests, step: Step) -> Result<Recorded, TransferError> {
@@ -107,11 +131,6 @@ impl Transfers {
             upload_expires_at: state::after(now, self.limits.upload_expiry),
         };
         Ok(self.records.submit(record).await??)
-    }
-
-    /// A deletion may have swept the folder away under the blob: then that is the answer.
-    async fn publish_failed(&self, id: TransferId, error: StoreError) -> TransferError {
-        self.live(id, self.clock.now()).await.err().unwrap_or_else(|| error.into())
     }
 
     /// Says why a transfer takes no chunks any more.

@@ -75,6 +75,8 @@ async fn requests_beyond_the_configured_number_are_told_to_come_back() {
     let refused = sample.put(&http, 5, 0).await;
     assert_eq!(refused.header("retry-after"), "5");
     refused.is(ProblemType::Unavailable);
+    // However the path is spelled.
+    Reply::to(http.get(&format!("/api/%74ransfers/info/{}", sample.id))).await.is(ProblemType::Unavailable);
     Reply::to(http.get("/healthz")).await.ok();
     Reply::to(http.get("/api/config")).await.ok();
     drop(uploads);

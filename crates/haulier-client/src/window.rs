@@ -22,6 +22,9 @@ pub(crate) struct Window {
     units: u32,
 }
 
+/// Most chunks under way at once: each is a connection.
+const MAX_PARALLEL: usize = 1_024;
+
 impl Window {
     /// A window of `bytes` bytes and `parallel` chunks, whichever is reached first; each at least one chunk wide.
     pub(crate) fn new(bytes: u64, parallel: usize) -> Self {
@@ -29,7 +32,7 @@ impl Window {
         let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             bytes: Arc::new(Semaphore::new(permits)),
-            chunks: Arc::new(Semaphore::new(parallel.max(1))),
+            chunks: Arc::new(Semaphore::new(parallel.clamp(1, MAX_PARALLEL))),
             idle: Arc::default(),
             units,
         }

@@ -33,12 +33,13 @@ pub(super) struct StagedFile {
 impl StagedFile {
     pub(super) async fn create(path: PathBuf, target: PathBuf, publisher: Arc<Publisher>) -> Result<Self, StoreError> {
         let created = path.clone();
-        let file = blocking(move || Ok(File::create_new(created)?)).await?;
+        let created = blocking(move || Ok(Created { file: Some(File::create_new(&created)?), path: created })).await;
+        let file = created?.file.take();
         Ok(Self {
             path,
             target,
             publisher,
-            file: Some(file),
+            file,
             writing: None,
             gathered: Vec::new(),
             gathered_bytes: 0,
@@ -75,6 +76,20 @@ impl StagedFile {
 
     fn take_file(&mut self) -> Result<File, StoreError> {
         self.file.take().ok_or_else(|| StoreError::internal(anyhow::anyhow!("written to after a failed write")))
+    }
+}
+
+/// A file that was just made. Whoever asked may have gone meanwhile: then it goes, too.
+struct Created {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = remove_file(&self.path);
+        }
     }
 }
 

@@ -44,3 +44,25 @@ async fn readers_cannot_write() {
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
     assert!(sqlx::query("DELETE FROM transfers").execute(&store.readers).await.is_err());
 }
+
+#[tokio::test]
+async fn a_caller_that_goes_away_at_any_moment_leaves_the_writer_usable() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
+    for round in 0..400_u16 {
+        let goes_away = Duration::from_micros(u64::from(round) * 5);
+        let mut new = contract::new_transfer(1);
+        new.transfer.id = id_of(round, 1);
+        let _ = tokio::time::timeout(goes_away, store.create(&new)).await;
+
+        new.transfer.id = id_of(round, 2);
+        store.create(&new).await.expect("the writer still works");
+        assert!(store.transfer(new.transfer.id).await.expect("reads").is_some(), "what was answered is committed");
+    }
+}
+
+fn id_of(round: u16, part: u8) -> TransferId {
+    let mut bytes = [part; 16];
+    bytes[..2].copy_from_slice(&round.to_be_bytes());
+    TransferId::from_random_bytes(bytes)
+}

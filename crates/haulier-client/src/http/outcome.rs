@@ -91,7 +91,11 @@ fn describe(problem: &Problem) -> String {
 
 /// Takes what could steer a terminal out of a text that a server wrote, and cuts it.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect()
+    text.chars().filter(|c| !c.is_control() && !is_bidi_control(*c)).take(SHOWN_CHARACTERS).collect()
+}
+
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Judges a request that got no answer, or lost it midway.

@@ -154,6 +154,10 @@ fn look_at(folder: &Path, request: &Request, input: Fingerprint) -> Found {
     let Some((state, checksum)) = State::decode(&text) else {
         return if locked { unusable(folder) } else { Found::Nothing };
     };
+    // A copy under another name would put one set of keys under two locks.
+    if folder.file_name() != Some(state.keys.transfer_id.as_str().as_ref()) {
+        return if locked { unusable(folder) } else { Found::Nothing };
+    }
     if state.request != *request {
         return Found::Nothing;
     }

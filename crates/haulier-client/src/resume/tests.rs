@@ -201,3 +201,19 @@ fn the_state_is_the_owners_alone() {
     assert_eq!(read.owner_token, record.owner_token);
     assert_eq!(fs::read_dir(root.join("sent")).unwrap().count(), 1);
 }
+
+#[test]
+fn a_copy_under_another_name_is_not_gone_on_with() {
+    let dir = tempdir().unwrap();
+    let (store, upload) = begun(&dir);
+    let copy = dir.path().join("uploads").join("f".repeat(32));
+    fs::create_dir(&copy).unwrap();
+    for name in [LOCK, STATE, TAGS] {
+        fs::copy(upload.folder.join(name), copy.join(name)).unwrap();
+    }
+    // The original is held, and its copy must not be taken for another upload.
+    assert!(!matches!(store.find(&request(), INPUT).unwrap(), Found::Upload(_)));
+    assert!(!copy.join(STATE).exists(), "the copy is gone");
+    drop(upload);
+    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Upload(_)));
+}

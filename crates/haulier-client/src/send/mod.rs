@@ -200,7 +200,7 @@ impl Sender {
                 }
             }
         }
-        Err(Error::Internal("the transfer had to start anew too often"))
+        Err(Error::Refused { what: "every new transfer, again and again".into() })
     }
 
     /// From create to complete.
@@ -217,6 +217,9 @@ impl Sender {
             match self.complete(upload).await {
                 Err(error) if error.problem() == Some(ProblemType::ChunksMissing) => {
                     missing = self.missing_now(upload).await?;
+                }
+                Ok(complete) if complete.transfer_id != *upload.keys.transfer_id() => {
+                    return Err(Stop::Never(IntegrityError::OtherTransfer.into()));
                 }
                 answer => return answer.map_err(|error| self.owner_error(error).into()),
             }

@@ -20,6 +20,9 @@ pub(super) fn layout(file_bytes: u64, asked: Option<u64>, config: &ServerConfig)
     }
     let min_chunk = config.min_chunk_bytes.get().max(MIN_CHUNK_SIZE_BYTES);
     let max_chunk = config.max_chunk_bytes.get().min(MAX_CHUNK_SIZE_BYTES);
+    if min_chunk > max_chunk {
+        return Err(LimitError::ChunkSize { min_bytes: min_chunk, max_bytes: max_chunk });
+    }
     let chunk_size = match asked {
         Some(bytes) if (min_chunk..=max_chunk).contains(&bytes) => bytes,
         Some(_) => return Err(LimitError::ChunkSize { min_bytes: min_chunk, max_bytes: max_chunk }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use haulier_format::ChunkSealer;
 use haulier_wire::api::TransferState;
-use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, SEALED_OVERHEAD_BYTES, SMALL_CHUNK_SIZE_BYTES};
+use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, MAX_MISSING_RANGES, SEALED_OVERHEAD_BYTES, SMALL_CHUNK_SIZE_BYTES};
 use haulier_wire::problem::ProblemType;
 use haulier_wire::{ChunkIndex, ChunkLayout};
 use tokio::task::JoinSet;
@@ -49,12 +49,12 @@ impl Sender {
             return Ok(Vec::new());
         }
         let total_chunks = upload.state.create.total_chunks.get();
-        if status.missing.iter().any(|[first, last]| first > last || *last >= total_chunks) {
+        if !are_ranges(&status.missing, total_chunks) {
             return Err(Stop::Never(Error::Refused { what: "impossible ranges of missing chunks".into() }));
         }
-        if status.more {
-            // Beyond what the answer lists, everything is offered; what is there already is answered with 200.
-            let listed = status.missing.last().map_or(0, |[_, last]| last + 1);
+        // Beyond what the answer lists, everything is offered; what is there already is answered with 200.
+        let listed = status.missing.last().map_or(0, |[_, last]| last + 1);
+        if status.more && listed < total_chunks {
             status.missing.push([listed, total_chunks - 1]);
         }
         let recorded = upload.recorded.as_deref().unwrap_or_default();
@@ -171,6 +171,13 @@ fn seal(input: &Input, sealer: &ChunkSealer, index: ChunkIndex, buffer: &mut Vec
     buffer.resize(ROOM_BYTES + usize::try_from(len).unwrap_or(usize::MAX), 0);
     input.read_at(&mut buffer[ROOM_BYTES..], layout.plaintext_offset(index))?;
     sealer.seal_in_place(index, buffer).map_err(|_| Error::Internal("a chunk could not be sealed"))
+}
+
+/// Whether these are ranges of chunks, ascending and apart: else a server could ask for the file again and again.
+fn are_ranges(missing: &[[u32; 2]], total_chunks: u32) -> bool {
+    missing.len() <= MAX_MISSING_RANGES
+        && missing.iter().all(|[first, last]| first <= last && *last < total_chunks)
+        && missing.windows(2).all(|pair| pair[0][1] < pair[1][0])
 }
 
 /// Whether every chunk that the server has is one that this state sealed.

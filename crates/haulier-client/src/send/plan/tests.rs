@@ -86,3 +86,13 @@ fn a_lifetime_is_taken_or_refused() {
         assert_eq!(check_lifetime(seconds, &config()).is_ok(), fits, "{seconds}");
     }
 }
+
+#[test]
+fn limits_that_exclude_each_other_are_refused() {
+    let mut absurd = config();
+    absurd.min_chunk_bytes = ByteLen::new(TIB).unwrap();
+    assert!(matches!(layout(1, None, &absurd), Err(LimitError::ChunkSize { .. })));
+    let mut none = config();
+    none.max_chunk_bytes = ByteLen::new(0).unwrap();
+    assert!(matches!(layout(1, None, &none), Err(LimitError::ChunkSize { .. })));
+}

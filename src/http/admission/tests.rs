@@ -1,0 +1,49 @@
+//! A place is kept while a reader takes bytes, and given back when it stops.
+
+use actix_web::body::SizedStream;
+use futures::future::poll_fn;
+use futures::stream;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::*;
+
+const LONGEST: Duration = Duration::from_secs(10);
+
+fn admitted(places: &Arc<Semaphore>) -> Admitted {
+    let permit = Arc::clone(places).try_acquire_owned().expect("a place");
+    let pieces = stream::iter((0..5).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(b"x"))));
+    Admitted::new(BoxBody::new(SizedStream::new(5, pieces)), permit, LONGEST)
+}
+
+async fn take(body: &mut Admitted) -> Option<Result<Bytes, Box<dyn std::error::Error>>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_next(context)).await
+}
+
+#[actix_web::test]
+async fn a_reader_that_stops_loses_its_place_and_sees_a_broken_stream() {
+    tokio::time::pause();
+    let places = Arc::new(Semaphore::new(1));
+    let mut body = admitted(&places);
+    take(&mut body).await.expect("a piece").expect("whole");
+    sleep(LONGEST - Duration::from_secs(1)).await;
+    assert_eq!(places.available_permits(), 0);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(places.available_permits(), 1);
+    assert!(take(&mut body).await.expect("no clean end").is_err());
+}
+
+#[actix_web::test]
+async fn a_slow_reader_keeps_its_place_until_the_end() {
+    tokio::time::pause();
+    let places = Arc::new(Semaphore::new(1));
+    let mut body = admitted(&places);
+    for _ in 0..5 {
+        sleep(LONGEST - Duration::from_secs(1)).await;
+        take(&mut body).await.expect("a piece").expect("whole");
+    }
+    assert!(take(&mut body).await.is_none());
+    assert_eq!(places.available_permits(), 0);
+    drop(body);
+    assert_eq!(places.available_permits(), 1);
+}
