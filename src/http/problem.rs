@@ -1,4 +1,5 @@
-//! The only map from domain errors to status codes. Every 4xx and 5xx is `application/problem+json`.
+//! The only map from domain errors to status codes. Every 4xx and 5xx to a request
+//! that could be parsed is `application/problem+json`.
 
 use std::fmt;
 
