@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use haulier_wire::{Problem, ProblemType};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Service, problem};
@@ -49,6 +50,7 @@ pub async fn admit<B: MessageBody + 'static>(
 struct Admitted {
     size: BodySize,
     inner: Rc<RefCell<Inner>>,
+    watch: JoinHandle<()>,
 }
 
 struct Inner {
@@ -61,10 +63,15 @@ impl Admitted {
     fn new(body: BoxBody, permit: OwnedSemaphorePermit, longest_stall: Duration) -> Self {
         let size = body.size();
         let inner = Rc::new(RefCell::new(Inner { held: Some((body, permit)), last_taken: Instant::now() }));
-        if !matches!(size, BodySize::None | BodySize::Sized(0)) {
-            actix_web::rt::spawn(give_up_when_stalled(Rc::downgrade(&inner), longest_stall));
-        }
-        Self { size, inner }
+        let watch = actix_web::rt::spawn(give_up_when_stalled(Rc::downgrade(&inner), longest_stall));
+        Self { size, inner, watch }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        // Otherwise one sleeping task a request would stay for minutes after its answer.
+        self.watch.abort();
     }
 }
 

@@ -233,3 +233,19 @@ async fn the_bytes_of_what_has_ended_are_swept() {
     }
     kept.get(&http, 0).await.ok();
 }
+
+#[tokio::test]
+async fn one_transfer_that_cannot_be_removed_does_not_keep_the_others() {
+    let options = ServerOptions::default().env("HAULIER_SWEEP_INTERVAL", "1s").env("HAULIER_SWEEP_GRACE", "0s");
+    let server = Server::start_with(options);
+    let http = Http::new(&server);
+    let folder = |sample: &Sample| server.data_dir().join(format!("blobs/transfers/{}", sample.id));
+    // It ends first, so that every round meets it first.
+    let stuck = send_ending_in(&http, 1).await;
+    std::fs::remove_dir_all(folder(&stuck)).expect("removed");
+    std::fs::write(folder(&stuck), "a file where a folder should be").expect("written");
+    let expired = send_ending_in(&http, 1).await;
+    eventually("the other is swept", || !folder(&expired).exists()).await;
+    assert!(folder(&stuck).exists());
+    std::fs::remove_file(folder(&stuck)).expect("removed");
+}

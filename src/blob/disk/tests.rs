@@ -58,6 +58,27 @@ async fn a_dropped_blob_leaves_no_file() {
     panic!("the file stayed");
 }
 
+#[tokio::test]
+async fn a_caller_that_goes_away_while_the_file_is_made_leaves_none() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store = DiskStore::open(folder.path()).expect("opens");
+    let mut went_early = 0;
+    for _ in 0..200 {
+        let mut caller = Box::pin(store.stage(BlobKey::Meta(TransferId::from_random_bytes([1; 16])), 1));
+        // The file is made on another thread, mostly after this one poll.
+        went_early += u32::from(futures::poll!(&mut caller).is_pending());
+        drop(caller);
+    }
+    assert!(went_early > 0, "nobody went away in time");
+    for _ in 0..200 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        if staging(folder.path()) == 0 {
+            return;
+        }
+    }
+    panic!("{} files stayed", staging(folder.path()));
+}
+
 #[test]
 fn folders_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -47,3 +47,15 @@ async fn a_slow_reader_keeps_its_place_until_the_end() {
     drop(body);
     assert_eq!(places.available_permits(), 1);
 }
+
+#[actix_web::test]
+async fn nothing_stays_behind_an_answer() {
+    let places = Arc::new(Semaphore::new(1));
+    let body = admitted(&places);
+    let watch = body.watch.abort_handle();
+    tokio::task::yield_now().await;
+    assert!(!watch.is_finished());
+    drop(body);
+    tokio::task::yield_now().await;
+    assert!(watch.is_finished());
+}
