@@ -23,7 +23,18 @@ pub enum Event {
         present_bytes: u64,
         /// Chunks in all.
         total_chunks: u32,
+        /// Files in all.
+        files: u32,
     },
+    /// Bytes that need no network were worked through before anything can travel.
+    Prepared {
+        /// By what.
+        work: Work,
+        /// How many more bytes.
+        bytes: u64,
+    },
+    /// The sender is still uploading; asked again after a while.
+    Waiting,
     /// A chunk entered the window.
     ChunkStarted,
     /// Bytes of chunks moved.
@@ -32,6 +43,8 @@ pub enum Event {
     TakenBack(u64),
     /// A chunk arrived and was checked.
     ChunkDone,
+    /// Every chunk of one more file arrived.
+    FileDone,
     /// A request failed and will be sent again.
     Retry {
         /// Why, without secrets.
@@ -45,6 +58,15 @@ pub enum Event {
     Notice(Notice),
 }
 
+/// Work on this machine that takes long enough to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A stream is kept on disk until its length is known.
+    Spooling,
+    /// What an earlier run brought is compared with what it noted.
+    Checking,
+}
+
 /// Things that a person should know although the transfer goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -53,8 +75,18 @@ pub enum Notice {
         /// The name that travels.
         name: String,
     },
-    /// An earlier upload of this file goes on.
+    /// What an earlier run began goes on.
     Resuming,
+    /// Links, pipes, sockets and devices stay behind, as asked.
+    LeftOut {
+        /// How many.
+        count: usize,
+    },
+    /// Folders without files do not travel.
+    EmptyFolders {
+        /// How many.
+        count: usize,
+    },
     /// Another process is sending the same file; this is a transfer of its own.
     StateInUse,
     /// An earlier upload of this file could not go on, so a new transfer starts.

@@ -84,6 +84,7 @@ impl Download {
             sealed_bytes: layout.sealed_size(),
             present_bytes: first.as_ref().map_or(0, |first| first.plaintext.len() as u64 + SEALED_OVERHEAD_BYTES),
             total_chunks: layout.total_chunks(),
+            files: 1,
         });
         if let Some(First { plaintext }) = first {
             let sink = Arc::clone(sink);

@@ -100,6 +100,7 @@ impl Sender {
             sealed_bytes: layout.sealed_size(),
             present_bytes: layout.sealed_size().saturating_sub(travelling),
             total_chunks: layout.total_chunks(),
+            files: 1,
         });
     }
 

@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod command;
 mod config;
 mod error;
 mod passphrase;
 mod progress;
-mod run;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +56,7 @@ async fn until_interrupted(command: Command) -> Result<(), Failure> {
         Command::Get(_) => "Nothing was kept.",
     };
     tokio::select! {
-        outcome = run::run(command) => outcome,
+        outcome = command::run(command) => outcome,
         _ = interrupt.recv() => Err(Failure::new(Exit::Interrupted, "interrupted", advice)),
         _ = terminate.recv() => Err(Failure::new(Exit::Interrupted, "interrupted", advice)),
     }

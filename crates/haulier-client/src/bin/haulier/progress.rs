@@ -90,6 +90,8 @@ impl Inner {
                 *last = began;
                 show.start(count);
             }
+            // Told by what follows.
+            Event::Prepared { .. } | Event::Waiting | Event::FileDone => {}
             Event::ChunkStarted => count.in_flight += 1,
             Event::ChunkDone => count.in_flight = count.in_flight.saturating_sub(1),
             Event::Moved(bytes) => count.moved_bytes += bytes,
@@ -153,7 +155,9 @@ fn words(notice: &Notice) -> String {
         Notice::Renamed { name } => {
             format!("The receiver will see it as {name:?}: not every system can store its name.")
         }
-        Notice::Resuming => "Going on with the upload that was cut off.".into(),
+        Notice::Resuming => "Going on where an earlier run stopped.".into(),
+        Notice::LeftOut { count } => format!("Left out: {count} links, pipes, sockets or devices."),
+        Notice::EmptyFolders { count } => format!("{count} empty folders do not travel; --tar would keep them."),
         Notice::StateInUse => "Another process is sending this file; this is a transfer of its own.".into(),
         Notice::StateUnusable => "An earlier upload cannot go on; a new transfer starts.".into(),
         Notice::InputChanged => "The file has changed since the upload began; a new transfer starts.".into(),
