@@ -4,9 +4,15 @@
 //! gone, also when that reference is inside the HTTP stack. Buffers are used again, since fresh pages for every chunk
 //! cost more than sealing it.
 
+mod lanes;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use lanes::Lanes;
+
+pub(crate) use lanes::Lane;
 
 /// Bytes of chunks in memory at most: 128 MiB.
 pub const WINDOW_BYTES: u64 = 128 << 20;
@@ -20,6 +26,7 @@ pub(crate) struct Window {
     chunks: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
     units: u32,
+    lanes: Lanes,
 }
 
 /// Most chunks under way at once: each is a connection.
@@ -30,12 +37,23 @@ impl Window {
     pub(crate) fn new(bytes: u64, parallel: usize) -> Self {
         let units = u32::try_from((bytes / UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
         let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let parallel = parallel.clamp(1, MAX_PARALLEL);
         Self {
             bytes: Arc::new(Semaphore::new(permits)),
-            chunks: Arc::new(Semaphore::new(parallel.clamp(1, MAX_PARALLEL))),
+            chunks: Arc::new(Semaphore::new(parallel)),
             idle: Arc::default(),
             units,
+            lanes: Lanes::new(parallel),
         }
+    }
+
+    /// Waits for the right to have one more connection busy, for one try of one chunk.
+    ///
+    /// At most `parallel` at once, and fewer where connections break: eight uploads that share a poor link may none of
+    /// them end before it is cut, and one alone may. Say how the try ended with [`Lane::delivered`] or [`Lane::broken`];
+    /// a lane that is just dropped says nothing.
+    pub(crate) async fn lane(&self) -> Lane {
+        self.lanes.enter().await
     }
 
     /// Waits for room and returns a buffer with a capacity of at least `len` bytes; what an earlier chunk left is in it.

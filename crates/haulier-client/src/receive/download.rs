@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::sink::Sink;
 use crate::error::{Error, IntegrityError};
-use crate::http::{Api, Retry, Role, Watch, until_final};
+use crate::http::{Api, CallError, Retry, Role, Watch, until_final};
 use crate::progress::{Event, Progress};
 use crate::secret::blocking;
 use crate::window::{Buffer, Window};
@@ -147,10 +147,18 @@ impl Download {
     async fn fetch(&self, id: TransferId, index: u32, len: u64, buffer: &mut Buffer) -> Result<(), Error> {
         let answer = until_final!(self.retry, async {
             buffer.vec().clear();
+            let lane = self.window.lane().await;
             let watch = Watch::new(Arc::clone(&self.progress));
-            self.api.get_chunk(id, index, self.token.as_str(), (len, buffer.vec()), &watch).await?;
-            watch.succeeded();
-            Ok(())
+            let answer = self.api.get_chunk(id, index, self.token.as_str(), (len, buffer.vec()), &watch).await;
+            match &answer {
+                Ok(()) => {
+                    watch.succeeded();
+                    lane.delivered();
+                }
+                Err(CallError::Again { .. }) => lane.broken(),
+                Err(_) => {}
+            }
+            answer
         });
         answer.map_err(|error| error.into_error(self.api.server().base(), Role::Download))
     }

@@ -65,3 +65,66 @@ async fn buffers_are_used_again() {
     let mut again = window.acquire(1 << 20).await;
     assert_eq!(again.vec().as_ptr(), address);
 }
+
+/// How many lanes can be entered at once.
+async fn lanes(window: &Window) -> usize {
+    let mut held = Vec::new();
+    while let Ok(lane) = timeout(Duration::from_millis(20), window.lane()).await {
+        held.push(lane);
+    }
+    held.len()
+}
+
+#[tokio::test]
+async fn broken_connections_halve_the_lanes_down_to_one() {
+    let window = Window::new(1 << 20, 8);
+    let mut found = vec![lanes(&window).await];
+    for _ in 0..4 {
+        window.lane().await.broken();
+        found.push(lanes(&window).await);
+    }
+    assert_eq!(found, [8, 4, 2, 1, 1]);
+}
+
+#[tokio::test]
+async fn connections_that_break_together_count_once() {
+    let window = Window::new(1 << 20, 8);
+    let mut together = Vec::new();
+    for _ in 0..8 {
+        together.push(window.lane().await);
+    }
+    let eighth = together.pop().unwrap();
+    eighth.broken();
+    assert_eq!(lanes(&window).await, 0, "seven are in use, four would be allowed");
+    together.into_iter().for_each(Lane::broken);
+    assert_eq!(lanes(&window).await, 4);
+    window.lane().await.broken();
+    assert_eq!(lanes(&window).await, 2);
+}
+
+#[tokio::test]
+async fn each_full_round_of_deliveries_opens_one_more_lane() {
+    let window = Window::new(1 << 20, 4);
+    window.lane().await.broken();
+    window.lane().await.broken();
+    let mut found = Vec::new();
+    for _ in 0..9 {
+        window.lane().await.delivered();
+        found.push(lanes(&window).await);
+    }
+    assert_eq!(found, [2, 2, 3, 3, 3, 4, 4, 4, 4]);
+}
+
+#[tokio::test]
+async fn lanes_that_open_while_too_many_are_in_use_are_not_lost() {
+    let window = Window::new(1 << 20, 4);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(window.lane().await);
+    }
+    held.pop().unwrap().broken();
+    held.pop().unwrap().delivered();
+    held.pop().unwrap().delivered();
+    drop(held);
+    assert_eq!(lanes(&window).await, 3);
+}
