@@ -82,13 +82,15 @@ pub enum Error {
         /// The chunk.
         index: u32,
     },
-    /// The file to send cannot be used.
-    #[error("{}: {what}", path.display())]
+    /// What is to be sent cannot be used.
+    #[error("{}: {what}{}", path.display(), and_others(*others))]
     Input {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         what: InputProblem,
+        /// How many more have something wrong with them.
+        others: usize,
     },
     /// The target exists and must not be replaced.
     #[error("{} exists already", path.display())]
@@ -179,6 +181,9 @@ pub enum LimitError {
         /// Longest.
         max_seconds: u64,
     },
+    /// The server has no limits of downloads.
+    #[error("this server does not limit downloads")]
+    Downloads,
     /// The numbers fit no transfer at all.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -210,18 +215,35 @@ pub enum IntegrityError {
     LostChunks,
 }
 
-/// What is wrong with the file to send.
+/// What is wrong with something that is to be sent.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum InputProblem {
     /// It cannot be opened or read.
     #[error("{0}")]
     Unreadable(Arc<io::Error>),
-    /// It is a folder.
-    #[error("is a folder; this version sends single files")]
-    Folder,
     /// It is neither a file nor a folder.
     #[error("is not a regular file")]
     NotAFile,
+    /// It is a link inside of a folder.
+    #[error("is a symbolic link, which could lead anywhere")]
+    Link,
+    /// There is no file in it.
+    #[error("holds no file")]
+    Empty,
+    /// It holds too many files.
+    #[error("holds more than {max} {}", if *tar { "entries" } else { "files" })]
+    TooMany {
+        /// How many there may be.
+        max: usize,
+        /// Whether they would travel as an archive.
+        tar: bool,
+    },
+    /// The list of names does not fit into a transfer.
+    #[error("holds files whose names together are too long for one transfer")]
+    NamesTooLong,
+    /// Two names cannot stand beside each other.
+    #[error("holds a file and a folder of the same name, at least where capitals do not count")]
+    NamesCollide,
     /// It was changed while it was sent.
     #[error("changed while it was being sent")]
     Changed,
@@ -230,10 +252,21 @@ pub enum InputProblem {
     Name(String),
 }
 
+impl InputProblem {
+    /// Wraps a failure to read.
+    pub(crate) fn unreadable(source: io::Error) -> Self {
+        Self::Unreadable(Arc::new(source))
+    }
+}
+
+fn and_others(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} more like it)") }
+}
+
 impl Error {
     /// Wraps a failure to read the input.
     pub(crate) fn unreadable(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Input { path: path.into(), what: InputProblem::Unreadable(Arc::new(source)) }
+        Self::Input { path: path.into(), what: InputProblem::unreadable(source), others: 0 }
     }
 
     /// Wraps a failure to write the target.

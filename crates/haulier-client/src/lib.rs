@@ -13,6 +13,7 @@ mod receive;
 mod resume;
 mod secret;
 mod send;
+mod tally;
 mod window;
 
 pub use ambient::Ambient;
@@ -21,7 +22,7 @@ pub use haulier_format::{KeyMode, Passphrase};
 pub use http::{RetryPolicy, Server};
 pub use receive::{ReceiveOptions, Received, receive};
 pub use secret::{Ask, PassphraseSource};
-pub use send::{SendOptions, Sent, send};
+pub use send::{SendOptions, Sent, Source, Stream, send};
 pub use window::WINDOW_BYTES;
 
 #[cfg(test)]

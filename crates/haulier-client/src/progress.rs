@@ -70,10 +70,12 @@ pub enum Work {
 /// Things that a person should know although the transfer goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The name was changed to one that every system can store.
+    /// Names were changed to such that every system can store.
     Renamed {
-        /// The name that travels.
+        /// The first of them, as it travels.
         name: String,
+        /// How many more there are.
+        others: usize,
     },
     /// What an earlier run began goes on.
     Resuming,
@@ -93,10 +95,12 @@ pub enum Notice {
     StateUnusable,
     /// The file changed since the earlier run, so a new transfer starts.
     InputChanged,
-    /// A proxy caps request bodies, so a new transfer with smaller chunks starts.
+    /// Chunks of this size do not get through, so a new transfer with smaller ones starts.
     SmallerChunks {
         /// The new chunk_size in bytes.
         chunk_bytes: u64,
+        /// Whether a proxy refuses them; otherwise connections break before one is through.
+        proxy: bool,
     },
     /// The transfer names no sender's metadata: nothing but its bytes is authentic.
     NoMetadata,

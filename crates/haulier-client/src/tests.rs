@@ -10,6 +10,10 @@ fn can_be_spawned(_: impl Future<Output = impl Send> + Send + 'static) {}
 #[test]
 fn both_calls_can_run_as_tasks_of_their_own() {
     let server = Server::parse("http://127.0.0.1:1", false).unwrap();
-    can_be_spawned(send(SendOptions::new(server, "a", "b"), Ambient::system(), Arc::new(Silent)));
+    can_be_spawned(send(
+        SendOptions::new(server, Source::Stream(Stream::new(std::io::empty())), "b"),
+        Ambient::system(),
+        Arc::new(Silent),
+    ));
     can_be_spawned(receive(ReceiveOptions::new("c"), Ambient::system(), Arc::new(Silent)));
 }

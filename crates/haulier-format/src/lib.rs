@@ -36,7 +36,7 @@ pub use link::{KeyMode, Link, LinkMode, LinkTarget, expect_kdf};
 pub use manifest::{CheckedManifest, check_manifest};
 pub use metadata::{FileEntry, Metadata};
 pub use nonce::NoncePrefix;
-pub use path::{check_files, check_path, sanitize_path, target_paths};
+pub use path::{check_files, check_path, distinct_paths, sanitize_path, target_paths};
 pub use read::{Opened, ReadKeys, SeedFirst, Unlocked};
 pub use secret::{
     DownloadToken, FileKey, KeyCheck, LinkKey, MetadataKey, OwnerToken, Passphrase, PassphraseKey, generate_passphrase,

@@ -54,7 +54,8 @@ fn is_device(segment: &str) -> bool {
 /// Makes a path that [`check_path`] accepts, and says whether it differs from the given one.
 ///
 /// For writers, who tell their user. Puts `_` for what is forbidden and before device names, drops empty segments,
-/// cuts segments and whole paths that are too long. Two paths can come out the same: check the list afterwards.
+/// cuts segments and whole paths that are too long. Two paths can come out the same: see
+/// [`distinct_paths`].
 #[must_use]
 pub fn sanitize_path(path: &str) -> (String, bool) {
     let mut segments: Vec<String> =
@@ -133,22 +134,35 @@ pub fn check_files(files: &[FileEntry], file_size: u64) -> Result<(), Error> {
 /// Meant for a list that [`check_files`] accepted. The results differ from each other on every common file system.
 #[must_use]
 pub fn target_paths(files: &[FileEntry]) -> Vec<String> {
-    let mut taken: BTreeSet<String> = files.iter().map(|file| fold(&file.path)).collect();
+    number_repeats(files.iter().map(|file| file.path.as_str()), fold)
+}
+
+/// Gives every path but the first of several equal ones a number: `name (2).ext`.
+///
+/// For writers, whose sanitized paths can come out the same.
+#[must_use]
+pub fn distinct_paths(paths: &[String]) -> Vec<String> {
+    number_repeats(paths.iter().map(String::as_str), |path| path.replace('/', "\0"))
+}
+
+/// Numbers the paths that have the same `key` as an earlier one, with numbers that give a key of their own.
+fn number_repeats<'a>(paths: impl Iterator<Item = &'a str> + Clone, key: impl Fn(&str) -> String) -> Vec<String> {
+    let mut taken: BTreeSet<String> = paths.clone().map(&key).collect();
     let mut counters: HashMap<String, u32> = HashMap::new();
-    let mut target = |file: &FileEntry| {
-        let counter = counters.entry(fold(&file.path)).or_insert(0);
+    let mut number = |path: &str| {
+        let counter = counters.entry(key(path)).or_insert(0);
         loop {
             *counter += 1;
             if *counter == 1 {
-                return file.path.clone();
+                return path.to_owned();
             }
-            let numbered = number_path(&file.path, *counter);
-            if claim(&mut taken, fold(&numbered)) {
+            let numbered = number_path(path, *counter);
+            if claim(&mut taken, key(&numbered)) {
                 return numbered;
             }
         }
     };
-    files.iter().map(&mut target).collect()
+    paths.map(&mut number).collect()
 }
 
 fn number_path(path: &str, number: u32) -> String {

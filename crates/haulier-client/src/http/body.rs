@@ -47,6 +47,11 @@ impl Watch {
         self.inner.progress.on(Event::Moved(bytes));
     }
 
+    /// Bytes that moved so far.
+    pub(crate) fn moved_bytes(&self) -> u64 {
+        self.inner.moved.load(Ordering::Relaxed)
+    }
+
     /// Notes that the bytes arrived and need not travel again.
     pub(crate) fn succeeded(&self) {
         self.inner.succeeded.store(true, Ordering::Relaxed);

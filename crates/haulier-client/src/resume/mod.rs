@@ -10,6 +10,7 @@
 mod record;
 mod state;
 mod tags;
+mod tidy;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
@@ -17,6 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use haulier_format::WriteKeys;
+use haulier_wire::Timestamp;
 use zeroize::Zeroizing;
 
 pub(crate) use record::SentRecord;
@@ -66,13 +68,19 @@ pub(crate) struct Upload {
 }
 
 impl Store {
-    /// Makes the folders where they are missing.
-    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
+    /// Makes the folders where they are missing, and removes what nobody can go on with.
+    pub(crate) fn open(root: &Path, now: Timestamp) -> Result<Self, Error> {
         for folder in ["uploads", "sent"] {
             let folder = root.join(folder);
             private_folders(&folder).map_err(|error| Error::state(&folder, error))?;
         }
+        tidy::tidy(&root.join("uploads"), now);
         Ok(Self { root: root.to_owned() })
+    }
+
+    /// The folder itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Keeps a new upload; its folder is locked and its state durable when this returns.
@@ -95,7 +103,7 @@ impl Store {
     }
 
     /// Looks for an unfinished upload of the same request.
-    pub(crate) fn find(&self, request: &Request, input: Fingerprint) -> Result<Found, Error> {
+    pub(crate) fn find(&self, request: &Request, input: &Fingerprint) -> Result<Found, Error> {
         let uploads = self.root.join("uploads");
         let mut result = Found::Nothing;
         for entry in fs::read_dir(&uploads).map_err(|error| Error::state(&uploads, error))? {
@@ -133,7 +141,7 @@ impl Upload {
     }
 }
 
-fn look_at(folder: &Path, request: &Request, input: Fingerprint) -> Found {
+fn look_at(folder: &Path, request: &Request, input: &Fingerprint) -> Found {
     // Without a lock file, another process is just making, or removing, this folder.
     let Ok(lock) = File::options().read(true).write(true).open(folder.join(LOCK)) else { return Found::Nothing };
     let locked = match lock.try_lock() {
@@ -166,7 +174,7 @@ fn look_at(folder: &Path, request: &Request, input: Fingerprint) -> Found {
     }
     let tags = TagLog::open(&folder.join(TAGS), state.create.total_chunks.get(), checksum);
     let (Ok((tags, recorded)), Ok(keys)) = (tags, WriteKeys::restore(&state.keys)) else { return unusable(folder) };
-    let same = state.input == input;
+    let same = state.input == *input;
     let upload = Upload { folder: folder.to_owned(), _lock: lock, state, keys, tags, recorded: Some(recorded) };
     if same { Found::Upload(Box::new(upload)) } else { Found::InputChanged(Box::new(upload)) }
 }

@@ -3,8 +3,6 @@
 //! `state.json` is one line of JSON and one line with its BLAKE3, so that damage is noticed. It holds the keys: mode
 //! 0600, in a folder of mode 0700, never for another machine.
 
-use std::time::SystemTime;
-
 use haulier_format::{KeyMode, SavedKeys, WriteKeys};
 use haulier_wire::TransferId;
 use haulier_wire::api::CreateRequest;
@@ -12,15 +10,19 @@ use haulier_wire::encoding::{Base64Url, from_base64url, to_base64url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What was asked for: the same again continues an upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// The server's address.
     pub(crate) server: String,
-    /// The input's canonical path, as the bytes that it is.
-    pub(crate) path: Base64Url,
+    /// The canonical paths of what is sent, as the bytes that they are; none for a stream.
+    pub(crate) paths: Vec<Base64Url>,
+    /// Whether they travel as one archive.
+    pub(crate) tar: bool,
+    /// Whether what cannot be sent is left out.
+    pub(crate) leave_out: bool,
     /// A name given for it.
     pub(crate) name: Option<String>,
     /// A message given with it.
@@ -31,6 +33,15 @@ pub(crate) struct Request {
     pub(crate) chunk_size: Option<u64>,
     /// A lifetime given for it, in seconds.
     pub(crate) lifetime_seconds: Option<u64>,
+    /// A limit of downloads given for it.
+    pub(crate) max_downloads: Option<u64>,
+}
+
+impl Request {
+    /// Whether the input is gone with the process that read it, so that nothing can go on.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.paths.is_empty()
+    }
 }
 
 /// [`KeyMode`], as it stands in the file.
@@ -64,32 +75,23 @@ impl From<Mode> for KeyMode {
     }
 }
 
-/// By what a file is taken for unchanged: its size and the time of its last change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// By what an input is taken for unchanged: its size, and the sizes and times of all of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
-    /// Bytes.
+    /// Bytes in all.
     pub(crate) size: u64,
-    /// Last change, in nanoseconds since 1970; negative before.
-    pub(crate) mtime_ns: i64,
-}
-
-impl Fingerprint {
-    /// Reads size and time off a file's metadata.
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
-        let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-        let mtime_ns = match metadata.modified().map(|time| time.duration_since(SystemTime::UNIX_EPOCH)) {
-            Ok(Ok(after)) => nanos(after),
-            Ok(Err(before)) => -nanos(before.duration()),
-            Err(_) => 0,
-        };
-        Self { size: metadata.len(), mtime_ns }
-    }
+    /// BLAKE3 over every file's path, size and last change; empty for a stream.
+    pub(crate) digest: String,
 }
 
 /// The content of `state.json`.
 pub(crate) struct State {
     pub(crate) request: Request,
     pub(crate) input: Fingerprint,
+    /// What the receiver will see it as.
+    pub(crate) name: String,
+    /// How many files there are.
+    pub(crate) files: u32,
     /// Sent again byte for byte: create answers the same request with its first answer.
     pub(crate) create: CreateRequest,
     pub(crate) keys: SavedKeys,
@@ -107,6 +109,8 @@ struct Document {
     v: u32,
     request: Request,
     input: Fingerprint,
+    name: String,
+    files: u32,
     create: CreateRequest,
     keys: Keys,
 }
@@ -132,7 +136,9 @@ impl State {
         let document = Document {
             v: VERSION,
             request: self.request.clone(),
-            input: self.input,
+            input: self.input.clone(),
+            name: self.name.clone(),
+            files: self.files,
             create: self.create.clone(),
             keys: Keys::from(&self.keys),
         };
@@ -158,8 +164,9 @@ impl State {
         }
         let document: Document = serde_json::from_slice(body).ok()?;
         let keys = document.keys.restore()?;
-        let state = Self { request: document.request, input: document.input, create: document.create, keys };
-        (document.v == VERSION && state.is_consistent()).then(|| (state, *checksum.as_bytes()))
+        let Document { v, request, input, name, files, create, .. } = document;
+        let state = Self { request, input, name, files, create, keys };
+        (v == VERSION && state.is_consistent()).then(|| (state, *checksum.as_bytes()))
     }
 
     /// Whether the create request is the one that belongs to the keys.

@@ -13,17 +13,22 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 
-const INPUT: Fingerprint = Fingerprint { size: 100_000, mtime_ns: -1_500_000_000 };
+fn input() -> Fingerprint {
+    Fingerprint { size: 100_000, digest: "5".repeat(64) }
+}
 
 fn request() -> Request {
     Request {
         server: "https://send.example.org".into(),
-        path: Base64Url(b"/home/\xff".to_vec()),
+        paths: vec![Base64Url(b"/home/\xff".to_vec())],
+        tar: false,
+        leave_out: false,
         name: None,
         message: Some("hello".into()),
         mode: KeyMode::Link.into(),
         chunk_size: None,
         lifetime_seconds: Some(60),
+        max_downloads: None,
     }
 }
 
@@ -56,11 +61,11 @@ fn new_state() -> (State, WriteKeys) {
         owner_token_hash: Some(token_hash(keys.owner_token().as_str())),
         download_token_hash: Some(token_hash(keys.download_token().as_str())),
     };
-    (State { request: request(), input: INPUT, create, keys: keys.save() }, keys)
+    (State { request: request(), input: input(), name: "a".into(), files: 1, create, keys: keys.save() }, keys)
 }
 
 fn begun(dir: &TempDir) -> (Store, Upload) {
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
     let (state, keys) = new_state();
     let upload = store.create(state, keys).unwrap();
     (store, upload)
@@ -78,14 +83,14 @@ async fn an_upload_goes_on_with_the_same_keys_request_and_tags() {
     let (id, create) = (*upload.keys.transfer_id(), upload.state.create.clone());
     let link = upload.keys.link("https://send.example.org").unwrap();
     drop(upload);
-    let Found::Upload(again) = store.find(&request(), INPUT).unwrap() else { panic!("not found") };
+    let Found::Upload(again) = store.find(&request(), &input()).unwrap() else { panic!("not found") };
     assert_eq!(*again.keys.transfer_id(), id);
     assert_eq!(again.state.create, create);
     assert_eq!(again.keys.link("https://send.example.org").unwrap(), link);
     assert_eq!(again.recorded, Some(vec![false, true]));
     assert!(matches!(again.tags.record(1, [8; 16]).await, Err(TagError::Changed)));
     again.discard();
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Nothing));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Nothing));
     assert_eq!(fs::read_dir(dir.path().join("uploads")).unwrap().count(), 0);
 }
 
@@ -97,25 +102,25 @@ fn only_the_same_request_goes_on() {
     let other = |change: fn(&mut Request)| {
         let mut other = request();
         change(&mut other);
-        matches!(store.find(&other, INPUT).unwrap(), Found::Nothing)
+        matches!(store.find(&other, &input()).unwrap(), Found::Nothing)
     };
     assert!(other(|request| request.server.push('x')));
-    assert!(other(|request| request.path.0.push(0)));
+    assert!(other(|request| request.paths[0].0.push(0)));
     assert!(other(|request| request.name = Some("b".into())));
     assert!(other(|request| request.message = None));
     assert!(other(|request| request.mode = KeyMode::Passphrase.into()));
     assert!(other(|request| request.chunk_size = Some(65_536)));
     assert!(other(|request| request.lifetime_seconds = None));
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Upload(_)));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Upload(_)));
 }
 
 #[test]
 fn a_changed_input_is_noticed() {
-    for changed in [Fingerprint { mtime_ns: 0, ..INPUT }, Fingerprint { size: 100_001, ..INPUT }] {
+    for changed in [Fingerprint { digest: "6".repeat(64), ..input() }, Fingerprint { size: 100_001, ..input() }] {
         let dir = tempdir().unwrap();
         let (store, upload) = begun(&dir);
         drop(upload);
-        assert!(matches!(store.find(&request(), changed).unwrap(), Found::InputChanged(_)));
+        assert!(matches!(store.find(&request(), &changed).unwrap(), Found::InputChanged(_)));
     }
 }
 
@@ -123,10 +128,10 @@ fn a_changed_input_is_noticed() {
 fn one_upload_is_one_process() {
     let dir = tempdir().unwrap();
     let (store, upload) = begun(&dir);
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::InUse));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::InUse));
     drop(upload);
-    let Found::Upload(_held) = store.find(&request(), INPUT).unwrap() else { panic!("not found") };
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::InUse));
+    let Found::Upload(_held) = store.find(&request(), &input()).unwrap() else { panic!("not found") };
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::InUse));
 }
 
 #[test]
@@ -146,8 +151,8 @@ fn any_damage_to_the_state_is_noticed_and_ends_it() {
     let path = upload.folder.join(STATE);
     drop(upload);
     fs::write(&path, b"{}").unwrap();
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Unusable));
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Nothing));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Unusable));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Nothing));
 }
 
 #[test]
@@ -162,7 +167,7 @@ fn missing_or_foreign_tags_end_it() {
         let path = upload.folder.join(TAGS);
         drop(upload);
         change(&path);
-        assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Unusable));
+        assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Unusable));
     }
 }
 
@@ -170,7 +175,7 @@ fn missing_or_foreign_tags_end_it() {
 fn the_state_is_the_owners_alone() {
     let dir = tempdir().unwrap();
     let root = dir.path().join("state/haulier");
-    let store = Store::open(&root).unwrap();
+    let store = Store::open(&root, Timestamp::UNIX_EPOCH).unwrap();
     let (state, keys) = new_state();
     let upload = store.create(state, keys).unwrap();
     let owner_token = Zeroizing::new(upload.keys.owner_token().as_str().to_owned());
@@ -181,7 +186,7 @@ fn the_state_is_the_owners_alone() {
     for name in [LOCK, STATE, TAGS] {
         assert_eq!(mode(&upload.folder.join(name)), 0o600, "{name}");
     }
-    let time = haulier_wire::Timestamp::UNIX_EPOCH;
+    let time = Timestamp::UNIX_EPOCH;
     let record = SentRecord {
         v: 1,
         transfer_id,
@@ -212,8 +217,44 @@ fn a_copy_under_another_name_is_not_gone_on_with() {
         fs::copy(upload.folder.join(name), copy.join(name)).unwrap();
     }
     // The original is held, and its copy must not be taken for another upload.
-    assert!(!matches!(store.find(&request(), INPUT).unwrap(), Found::Upload(_)));
+    assert!(!matches!(store.find(&request(), &input()).unwrap(), Found::Upload(_)));
     assert!(!copy.join(STATE).exists(), "the copy is gone");
     drop(upload);
-    assert!(matches!(store.find(&request(), INPUT).unwrap(), Found::Upload(_)));
+    assert!(matches!(store.find(&request(), &input()).unwrap(), Found::Upload(_)));
+}
+
+#[test]
+fn what_nobody_can_go_on_with_is_removed_and_nothing_else() {
+    let dir = tempdir().unwrap();
+    let uploads = dir.path().join("uploads");
+    let store = Store::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+    let keep = |stream: bool| {
+        let (mut state, keys) = new_state();
+        if stream {
+            state.request.paths.clear();
+        }
+        store.create(state, keys).unwrap()
+    };
+    let abandoned = |upload: Upload| upload.folder.clone();
+    let (unfinished, stream, running) = (abandoned(keep(false)), abandoned(keep(true)), keep(true));
+    let staged = uploads.join(".0123456789abcdef0123456789abcdef");
+    fs::create_dir(&staged).unwrap();
+    fs::write(staged.join(LOCK), "").unwrap();
+    fs::write(staged.join(TAGS), "").unwrap();
+    let at = |days: i64| {
+        Timestamp::try_from(uploads.metadata().unwrap().modified().unwrap()).unwrap()
+            + jiff::SignedDuration::from_hours(24 * days)
+    };
+
+    drop(Store::open(dir.path(), at(0)).unwrap());
+    assert!(unfinished.exists() && staged.exists(), "both may go on");
+    assert!(!stream.exists(), "its input is gone with its process");
+    assert!(running.folder.exists(), "a stream whose process lives");
+    drop(Store::open(dir.path(), at(1)).unwrap());
+    assert!(!staged.exists() && unfinished.exists());
+    drop(Store::open(dir.path(), at(59)).unwrap());
+    assert!(unfinished.exists());
+    drop(Store::open(dir.path(), at(61)).unwrap());
+    assert!(!unfinished.exists(), "the server has forgotten it long ago");
+    assert!(running.folder.exists(), "held, however old");
 }

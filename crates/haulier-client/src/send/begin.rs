@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use haulier_format::metadata::DEFAULT_TYPE;
-use haulier_format::{FileEntry, Link, Metadata, ReadKeys, WriteKeys, sanitize_path, token_hash};
+use haulier_format::{Link, Metadata, ReadKeys, WriteKeys, token_hash};
 use haulier_wire::api::{CreateRequest, Encryption};
 use haulier_wire::encoding::Base64Url;
 use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkLayout};
 
-use super::{Sender, plan};
+use super::input::Description;
+use super::{Sender, Source, plan};
 use crate::error::{Error, InputProblem};
 use crate::progress::{Event, Notice};
 use crate::resume::{Found, Request, State, Upload};
@@ -18,8 +18,11 @@ use crate::secret::{PassphraseSource, blocking};
 impl Sender {
     /// Looks for an upload of the same request that an earlier run left.
     pub(super) async fn find_earlier(&self) -> Result<Option<Upload>, Error> {
-        let (store, request, input) = (self.store.clone(), self.request(), self.input.fingerprint());
-        let notice = match blocking(move || store.find(&request, input)).await? {
+        if self.input.is_stream() {
+            return Ok(None);
+        }
+        let (store, request, input) = (self.store.clone(), self.request(), self.input.fingerprint().clone());
+        let notice = match blocking(move || store.find(&request, &input)).await? {
             Found::Upload(upload) if self.has_passphrase_of(&upload).await? => {
                 self.progress.on(Event::Notice(Notice::Resuming));
                 return Ok(Some(*upload));
@@ -56,26 +59,50 @@ impl Sender {
 
     /// Makes the keys of a new transfer and keeps them; nothing has been sealed for anyone else yet.
     pub(super) async fn begin(&self, chunk_size: Option<u64>) -> Result<Upload, Error> {
-        let fingerprint = self.input.fingerprint();
+        let fingerprint = self.input.fingerprint().clone();
         let layout = plan::layout(fingerprint.size, chunk_size.or(self.options.chunk_size), &self.config)?;
         if let Some(lifetime) = self.options.lifetime {
             plan::check_lifetime(lifetime.as_secs(), &self.config)?;
         }
-        let (name, renamed) = self.name();
-        if renamed {
-            self.progress.on(Event::Notice(Notice::Renamed { name: name.clone() }));
-        }
+        plan::check_downloads(self.options.max_downloads, &self.config)?;
         let keys = self.make_keys().await?;
-        let metadata = self.describe(&keys, &layout, name);
+        let description = self.input.describe(self.options.name.as_deref(), keys.transfer_id());
+        self.tell_left_behind(&description);
+        let (name, files) = (description.name.clone(), u32::try_from(description.files.len()).unwrap_or(u32::MAX));
+        let metadata = self.metadata(&keys, &layout, description);
         let sealed = self.ambient.with_rng(|mut rng| keys.seal_metadata(&metadata, &mut rng));
-        let sealed = sealed.map_err(|error| {
-            let what = InputProblem::Name(format!("{error}; a message has at most 64 KiB"));
-            Error::Input { path: self.input.path().to_owned(), what }
-        })?;
+        let sealed = sealed.map_err(|error| self.unnameable(&error))?;
         let create = self.create_request(&keys, &layout, sealed)?;
-        let state = State { request: self.request(), input: fingerprint, create, keys: keys.save() };
+        let state = State { request: self.request(), input: fingerprint, name, files, create, keys: keys.save() };
         let store = self.store.clone();
         blocking(move || store.create(state, keys)).await
+    }
+
+    /// Says what will look different on the other side.
+    fn tell_left_behind(&self, description: &Description) {
+        let (left_out, empty_folders) = self.input.left_behind();
+        if let [first, others @ ..] = description.renamed.as_slice() {
+            self.progress.on(Event::Notice(Notice::Renamed { name: first.clone(), others: others.len() }));
+        }
+        if left_out > 0 {
+            self.progress.on(Event::Notice(Notice::LeftOut { count: left_out }));
+        }
+        if empty_folders > 0 {
+            self.progress.on(Event::Notice(Notice::EmptyFolders { count: empty_folders }));
+        }
+    }
+
+    fn unnameable(&self, error: &haulier_format::Error) -> Error {
+        let what = match error {
+            haulier_format::Error::MetadataTooLarge => InputProblem::NamesTooLong,
+            haulier_format::Error::Files => InputProblem::NamesCollide,
+            _ => InputProblem::Name(format!("{error}; a message has at most 64 KiB")),
+        };
+        let path = match &self.options.source {
+            Source::Paths { paths, .. } => paths.first().cloned().unwrap_or_default(),
+            Source::Stream(_) => "standard input".into(),
+        };
+        Error::Input { path, what, others: 0 }
     }
 
     async fn make_keys(&self) -> Result<WriteKeys, Error> {
@@ -88,44 +115,34 @@ impl Sender {
         .await
     }
 
-    /// The name that travels, and whether it had to be changed.
-    pub(super) fn name(&self) -> (String, bool) {
-        let wanted = self.options.name.clone().unwrap_or_else(|| self.input.file_name());
-        // A name is one segment: a slash in it would ask for folders on the other side.
-        let (name, changed) = sanitize_path(&wanted.replace('/', "_"));
-        let differs = name != wanted;
-        (name, changed || differs)
-    }
-
     fn request(&self) -> Request {
+        let (tar, leave_out) = match self.options.source {
+            Source::Paths { tar, leave_out, .. } => (tar, leave_out),
+            Source::Stream(_) => (false, false),
+        };
         Request {
             server: self.options.server.base().to_owned(),
-            path: self.input.canonical_bytes(),
+            paths: self.input.canonical_paths(),
+            tar,
+            leave_out,
             name: self.options.name.clone(),
             message: self.options.message.clone(),
             mode: self.options.mode.into(),
             chunk_size: self.options.chunk_size,
             lifetime_seconds: self.options.lifetime.map(|lifetime| lifetime.as_secs()),
+            max_downloads: self.options.max_downloads,
         }
     }
 
-    fn describe(&self, keys: &WriteKeys, layout: &ChunkLayout, name: String) -> Metadata {
-        let content_type = mime_guess::from_path(&name).first_raw().unwrap_or(DEFAULT_TYPE).to_owned();
-        let file = FileEntry {
-            path: name.clone(),
-            size: layout.file_size(),
-            offset: 0,
-            content_type: content_type.clone(),
-            mtime: Some(self.input.mtime()),
-        };
+    fn metadata(&self, keys: &WriteKeys, layout: &ChunkLayout, description: Description) -> Metadata {
         Metadata {
-            name,
-            content_type,
+            name: description.name,
+            content_type: description.content_type,
             file_size: layout.file_size(),
             chunk_size: u64::from(layout.chunk_size()),
             total_chunks: layout.total_chunks(),
             iv_prefix: *keys.prefix().as_bytes(),
-            files: vec![file],
+            files: description.files,
             message: self.options.message.clone().filter(|message| !message.is_empty()),
         }
     }
@@ -144,7 +161,7 @@ impl Sender {
             kdf: keys.kdf(),
             expires_in_seconds: self.options.lifetime.map(|lifetime| number(lifetime.as_secs())).transpose()?,
             expires_at: None,
-            max_downloads: None,
+            max_downloads: self.options.max_downloads.map(number).transpose()?,
             owner_token_hash: Some(token_hash(keys.owner_token().as_str())),
             download_token_hash: Some(token_hash(keys.download_token().as_str())),
         })

@@ -1,4 +1,4 @@
-//! Sending: one file becomes sealed chunks on the server, and a link.
+//! Sending: files become sealed chunks on the server, and a link.
 //!
 //! Each byte is read once. Keys, create request and tags stand in the local state before anything that was sealed leaves
 //! the process, so the same request continues an upload that was cut off (docs/FORMAT.md, "Sealed once").
@@ -27,12 +27,31 @@ use crate::resume::{SentRecord, Store, Upload};
 use crate::secret::{PassphraseSource, blocking};
 use crate::window::{WINDOW_BYTES, Window};
 
+pub use input::Stream;
+
 use input::Input;
+use upload::Breaks;
 
 /// Times that one send starts a new transfer before it gives up.
 const MAX_RESTARTS: u32 = 3;
 /// Times that complete may find chunks missing that the server had acknowledged.
 const MAX_REPAIRS: u32 = 3;
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Files, and folders with all that is in them.
+    Paths {
+        /// Them.
+        paths: Vec<PathBuf>,
+        /// Whether they travel as one tar archive, which also keeps links, permissions and empty folders.
+        tar: bool,
+        /// Whether links, pipes, sockets and devices are left out instead of refused.
+        leave_out: bool,
+    },
+    /// A stream of unknown length. Kept on disk, below the state folder, until its end; it cannot go on later.
+    Stream(Stream),
+}
 
 /// What to send, where, and how.
 #[derive(Clone, Debug)]
@@ -41,14 +60,16 @@ pub struct SendOptions {
     pub server: Server,
     /// What the server may ask for before it lets someone create transfers.
     pub access_token: Option<Arc<Zeroizing<String>>>,
-    /// The file.
-    pub path: PathBuf,
-    /// The name that the receiver sees; the file's own when absent.
+    /// What to send.
+    pub source: Source,
+    /// The name that the receiver sees; the file's or folder's own when absent.
     pub name: Option<String>,
     /// A message for the receiver, sealed like the file.
     pub message: Option<String>,
     /// How long the transfer lives once it is complete; the server's default when absent. Whole seconds count.
     pub lifetime: Option<Duration>,
+    /// How often it can be downloaded; no limit when absent.
+    pub max_downloads: Option<u64>,
     /// The key mode.
     pub mode: KeyMode,
     /// Needed in the modes that have a passphrase.
@@ -68,14 +89,15 @@ pub struct SendOptions {
 impl SendOptions {
     /// The usual choices: mode link, 8 chunks at once, 128 MiB.
     #[must_use]
-    pub fn new(server: Server, path: impl Into<PathBuf>, state_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(server: Server, source: Source, state_dir: impl Into<PathBuf>) -> Self {
         Self {
             server,
             access_token: None,
-            path: path.into(),
+            source,
             name: None,
             message: None,
             lifetime: None,
+            max_downloads: None,
             mode: KeyMode::Link,
             passphrase: None,
             chunk_size: None,
@@ -104,6 +126,8 @@ pub struct Sent {
     pub chunk_size: u32,
     /// Chunks in all.
     pub total_chunks: u32,
+    /// Files in all.
+    pub files: u32,
     /// Whether an earlier upload went on.
     pub resumed: bool,
 }
@@ -114,25 +138,49 @@ impl std::fmt::Debug for Sent {
     }
 }
 
-/// Sends a file and returns its link once the server has all of it.
+/// Sends files and returns their link once the server has all of them.
 ///
-/// Can be dropped at any moment; the same options then continue where it stopped.
+/// Can be dropped at any moment; the same options then continue where it stopped, unless they send a stream.
 ///
 /// # Errors
 /// [`Error`] says what happened. Nothing can be received before this returns `Ok`.
 pub async fn send(options: SendOptions, ambient: Ambient, progress: Arc<dyn Progress>) -> Result<Sent, Error> {
     let api = Api::new(options.server.clone())?;
     let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
-    let state_dir = options.state_dir.clone();
-    let (store, path) = (blocking(move || Store::open(&state_dir)), options.path.clone());
-    let input = Arc::new(blocking(move || Input::open(&path)).await?);
+    let (state_dir, now) = (options.state_dir.clone(), ambient.now());
+    let store = blocking(move || Store::open(&state_dir, now)).await?;
+    let source = options.source.clone();
+    // Before the server is asked: what cannot be sent is known without it.
+    let scanned = match &options.source {
+        Source::Paths { .. } => Some(blocking(move || Input::open(&source)).await?),
+        Source::Stream(_) => None,
+    };
     let server = options.server.base().to_owned();
     let config = until_final!(retry, api.config());
     let config = config.map_err(|error| error.into_error(&server, Role::Owner))?;
+    let input = match (scanned, &options.source) {
+        (None, Source::Stream(stream)) => keep(stream.clone(), &store, &config, &progress).await?,
+        (scanned, _) => scanned.ok_or(Error::Internal("there is nothing to send"))?,
+    };
     let window = Window::new(options.window_bytes, options.parallel);
-    let store = store.await?;
-    let sender = Sender { options: Arc::new(options), api, retry, progress, ambient, store, input, config, window };
+    let (input, options, breaks) = (Arc::new(input), Arc::new(options), Breaks::default());
+    let sender = Sender { options, api, retry, progress, ambient, store, input, config, window, breaks };
     Arc::new(sender).run().await
+}
+
+/// Keeps a stream on disk until its end.
+async fn keep(
+    stream: Stream,
+    store: &Store,
+    config: &ServerConfig,
+    progress: &Arc<dyn Progress>,
+) -> Result<Input, Error> {
+    let (folder, max_bytes, progress) = (store.root().to_owned(), config.max_file_bytes.get(), Arc::clone(progress));
+    blocking(move || {
+        let (file, size) = input::spool(&stream, &folder, max_bytes, progress.as_ref())?;
+        Ok(Input::of_spool(file, size))
+    })
+    .await
 }
 
 /// Everything that one send needs, shared by its tasks.
@@ -146,6 +194,7 @@ struct Sender {
     input: Arc<Input>,
     config: ServerConfig,
     window: Window,
+    breaks: Breaks,
 }
 
 /// Why an upload stops.
@@ -255,7 +304,7 @@ impl Sender {
         let keys = &upload.keys;
         let create = &upload.state.create;
         let link = keys.link(self.options.server.base()).map_err(|_| Error::Internal("the link cannot be written"))?;
-        let name = self.name().0;
+        let (name, files) = (upload.state.name.clone(), upload.state.files);
         let record = SentRecord {
             v: 1,
             transfer_id: *keys.transfer_id(),
@@ -275,6 +324,7 @@ impl Sender {
             file_size: create.file_size.get(),
             chunk_size: u32::try_from(create.chunk_size.get()).unwrap_or(u32::MAX),
             total_chunks: create.total_chunks.get(),
+            files,
             resumed: upload.recorded.is_some(),
         };
         let store = self.store.clone();

@@ -60,5 +60,13 @@ pub(super) fn check_lifetime(seconds: u64, config: &ServerConfig) -> Result<(), 
     if fits { Ok(()) } else { Err(LimitError::Lifetime { min_seconds, max_seconds }) }
 }
 
+/// Checks that the server enforces limits of downloads if one is asked for.
+///
+/// # Errors
+/// [`LimitError::Downloads`].
+pub(super) fn check_downloads(max_downloads: Option<u64>, config: &ServerConfig) -> Result<(), LimitError> {
+    if max_downloads.is_none() || config.download_limits { Ok(()) } else { Err(LimitError::Downloads) }
+}
+
 #[cfg(test)]
 mod tests;

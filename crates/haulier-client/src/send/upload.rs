@@ -1,6 +1,7 @@
 //! The chunks of one upload: read, sealed, recorded, sent, each until the server has it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use haulier_format::ChunkSealer;
@@ -17,6 +18,7 @@ use crate::http::{CallError, Watch, until_final};
 use crate::progress::{Event, Notice};
 use crate::resume::{TagError, Upload};
 use crate::secret::blocking;
+use crate::tally::Tally;
 use crate::window::Buffer;
 
 /// Bytes before the plaintext, where sealing puts the iv.
@@ -73,13 +75,18 @@ impl Sender {
         let layout = layout.map_err(|_| Error::Internal("the layout does not fit"))?;
         let sealer = upload.keys.sealer(layout).map_err(|_| Error::Internal("the keys are bound to another layout"))?;
         let sealer = Arc::new(sealer);
-        self.tell_start(upload, &layout, missing);
+        let tally = self.tell_start(upload, &layout, missing);
         let mut tasks = JoinSet::new();
         for index in missing.iter().flat_map(|[first, last]| *first..=*last) {
             let index = ChunkIndex::new(index).ok_or(Error::Internal("no such chunk"))?;
             let buffer = self.window.acquire(layout.sealed_len(index).unwrap_or(MAX_CHUNK_SIZE_BYTES)).await;
             let (sender, upload, sealer) = (Arc::clone(self), Arc::clone(upload), Arc::clone(&sealer));
-            tasks.spawn(async move { sender.send_chunk(&upload, sealer, index, buffer).await });
+            let tally = Arc::clone(&tally);
+            tasks.spawn(async move {
+                sender.send_chunk(&upload, sealer, index, buffer).await?;
+                sender.tell_arrived(&tally, index.get());
+                Ok::<_, Stop>(())
+            });
             while let Some(done) = tasks.try_join_next() {
                 done.map_err(|_| Error::Internal("a chunk's task ended early"))??;
             }
@@ -90,18 +97,35 @@ impl Sender {
         Ok(())
     }
 
-    fn tell_start(&self, upload: &Upload, layout: &ChunkLayout, missing: &[[u32; 2]]) {
+    /// Tells the sizes, and which files are whole already.
+    fn tell_start(&self, upload: &Upload, layout: &ChunkLayout, missing: &[[u32; 2]]) -> Arc<Mutex<Tally>> {
         let len = |index| ChunkIndex::new(index).and_then(|index| layout.sealed_len(index)).unwrap_or_default();
         let full = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
         let range_bytes = |[first, last]: &[u32; 2]| u64::from(last - first) * full + len(*last);
         let travelling: u64 = missing.iter().map(range_bytes).sum();
+        let id = upload.keys.transfer_id();
         self.progress.on(Event::Started {
-            transfer_id: *upload.keys.transfer_id(),
+            transfer_id: *id,
             sealed_bytes: layout.sealed_size(),
             present_bytes: layout.sealed_size().saturating_sub(travelling),
             total_chunks: layout.total_chunks(),
-            files: 1,
+            files: upload.state.files,
         });
+        let mut tally = Tally::new(&self.input.describe(self.options.name.as_deref(), id).files, layout);
+        let mut whole = tally.empty_files();
+        let mut present = 0;
+        for [first, last] in missing.iter().copied().chain([[layout.total_chunks(), 0]]) {
+            whole += (present..first).map(|index| tally.arrived(index)).sum::<usize>();
+            present = last + 1;
+        }
+        (0..whole).for_each(|_| self.progress.on(Event::FileDone));
+        Arc::new(Mutex::new(tally))
+    }
+
+    fn tell_arrived(&self, tally: &Mutex<Tally>, index: u32) {
+        let whole = tally.lock().unwrap_or_else(PoisonError::into_inner).arrived(index);
+        (0..whole).for_each(|_| self.progress.on(Event::FileDone));
+        self.progress.on(Event::ChunkDone);
     }
 
     async fn send_chunk(
@@ -129,39 +153,136 @@ impl Sender {
             TagError::Damaged => Stop::Anew(Notice::StateUnusable),
             TagError::Io(source) => Stop::Later(Error::State { path: self.options.state_dir.clone(), source }),
         })?;
-        self.deliver(upload, index.get(), &SealedChunk { bytes: buffer.into_bytes(), blake3 }).await?;
-        self.progress.on(Event::ChunkDone);
-        Ok(())
+        self.deliver(upload, index.get(), &SealedChunk { bytes: buffer.into_bytes(), blake3 }).await
     }
 
     /// Sends a chunk until the server has exactly these bytes.
     async fn deliver(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<(), Stop> {
         for damaged_before in [false, true] {
-            let stored = self.put(upload, index, chunk).await.map_err(|error| match error.problem() {
-                Some(ProblemType::ChunkConflict) if damaged_before => Stop::from(arrival(index)),
-                Some(ProblemType::ChunkConflict) => Stop::from(Error::ChunkConflict { index }),
-                _ if error == CallError::ProxyTooLarge => smaller_chunks(upload, chunk.bytes.len()),
-                _ => Stop::from(self.owner_error(error)),
-            })?;
-            if stored == chunk.blake3.to_hex().as_str() {
-                return Ok(());
+            match self.put(upload, index, chunk).await {
+                Ok(Stored::Unseen) => return Ok(()),
+                Ok(Stored::As(digest)) if digest == chunk.blake3.to_hex().as_str() => return Ok(()),
+                Ok(Stored::As(_)) => {}
+                Err(Refusal::TooLarge { proxy }) => return Err(smaller_chunks(upload, chunk.bytes.len(), proxy)),
+                Err(Refusal::Call(error)) => match error.problem() {
+                    Some(ProblemType::ChunkConflict) if damaged_before => return Err(arrival(index).into()),
+                    Some(ProblemType::ChunkConflict) => return Err(Error::ChunkConflict { index }.into()),
+                    _ => return Err(self.owner_error(error).into()),
+                },
             }
         }
         Err(arrival(index).into())
     }
 
-    /// Sends a chunk and returns the BLAKE3 of what the server received.
-    async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<String, CallError> {
-        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
-        until_final!(self.retry, async {
+    /// Sends a chunk until there is a final answer.
+    ///
+    /// A connection that broke after the last byte may have lost nothing but the answer. So the server is asked before
+    /// everything is sent again: on a poor network that is most of what would travel twice.
+    async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<Stored, Refusal> {
+        let mut tries = self.retry.tries();
+        loop {
+            let lane = self.window.lane().await;
             let watch = Watch::new(Arc::clone(&self.progress));
-            let stored = self.api.put_chunk(id, index, owner.as_str(), chunk.bytes.clone(), watch.clone()).await?;
-            if stored.transfer_id != id || stored.chunk_index.get() != index {
-                return Err(CallError::Final("an answer about another chunk".into()));
+            let answer = self.put_once(upload, index, chunk, &watch).await;
+            match &answer {
+                Ok(_) => {
+                    self.breaks.delivered();
+                    lane.delivered();
+                }
+                Err(CallError::Again { .. }) => lane.broken(),
+                Err(_) => drop(lane),
             }
-            watch.succeeded();
-            Ok(stored.blake3)
-        })
+            let (is_break, moved) = (matches!(answer, Err(CallError::Again { .. })), watch.moved_bytes());
+            if is_break && moved > 0 && self.breaks.too_many(self.options.parallel) && self.may_shrink(upload) {
+                return Err(Refusal::TooLarge { proxy: false });
+            }
+            if let Some(answer) = tries.judge(answer).await {
+                return answer.map(Stored::As).map_err(Refusal::from);
+            }
+            if moved == chunk.bytes.len() as u64 && self.is_stored(upload, index).await {
+                watch.succeeded();
+                return Ok(Stored::Unseen);
+            }
+        }
+    }
+
+    /// Sends a chunk once and returns the BLAKE3 of what the server received.
+    async fn put_once(
+        &self,
+        upload: &Upload,
+        index: u32,
+        chunk: &SealedChunk,
+        watch: &Watch,
+    ) -> Result<String, CallError> {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        let stored = self.api.put_chunk(id, index, owner.as_str(), chunk.bytes.clone(), watch.clone()).await?;
+        if stored.transfer_id != id || stored.chunk_index.get() != index {
+            return Err(CallError::Final("an answer about another chunk".into()));
+        }
+        watch.succeeded();
+        Ok(stored.blake3)
+    }
+
+    /// Whether the server says, when asked once, that it has the chunk.
+    async fn is_stored(&self, upload: &Upload, index: u32) -> bool {
+        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
+        let Ok(status) = self.api.status(id, owner.as_str()).await else { return false };
+        let total_chunks = upload.state.create.total_chunks.get();
+        let lists_it = !status.more || status.missing.last().is_some_and(|[_, last]| index <= *last);
+        status.transfer_id == id
+            && are_ranges(&status.missing, total_chunks)
+            && lists_it
+            && !status.missing.iter().any(|[first, last]| (*first..=*last).contains(&index))
+    }
+
+    /// Whether a new transfer may begin with smaller chunks: nothing is lost by it, and nobody asked for this size.
+    fn may_shrink(&self, upload: &Upload) -> bool {
+        let is_new = upload.recorded.is_none() && self.options.chunk_size.is_none();
+        is_new && upload.state.create.chunk_size.get() > SMALL_CHUNK_SIZE_BYTES
+    }
+}
+
+/// How a chunk came to be on the server.
+enum Stored {
+    /// It answered with the BLAKE3 of what it received.
+    As(String),
+    /// Its answer was lost; asked later, it has the chunk.
+    Unseen,
+}
+
+/// Why a chunk does not get there.
+enum Refusal {
+    /// It is too large for what lies between.
+    TooLarge {
+        /// A proxy refuses it; otherwise the connection always breaks before its end.
+        proxy: bool,
+    },
+    Call(CallError),
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        if error == CallError::ProxyTooLarge { Self::TooLarge { proxy: true } } else { Self::Call(error) }
+    }
+}
+
+/// Counts connections that broke in the middle of a chunk, until the first chunk got through.
+#[derive(Debug, Default)]
+pub(super) struct Breaks {
+    count: AtomicUsize,
+    delivered: AtomicBool,
+}
+
+impl Breaks {
+    fn delivered(&self) {
+        self.delivered.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts one more. Whether even a single chunk at a time did not get through: twice as many as were under way at
+    /// first have been spent on halving their number, and then two more.
+    fn too_many(&self, parallel: usize) -> bool {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        !self.delivered.load(Ordering::Relaxed) && count >= parallel.saturating_mul(2).saturating_add(2)
     }
 }
 
@@ -194,10 +315,10 @@ fn arrival(index: u32) -> Error {
     IntegrityError::Arrival { index }.into()
 }
 
-/// A proxy's limit is not the server's: smaller chunks may pass, but only under new keys.
-fn smaller_chunks(upload: &Upload, sealed_bytes: usize) -> Stop {
+/// What lies between is no limit of the server's: smaller chunks may pass, but only under new keys.
+fn smaller_chunks(upload: &Upload, sealed_bytes: usize, proxy: bool) -> Stop {
     if upload.state.create.chunk_size.get() > SMALL_CHUNK_SIZE_BYTES {
-        return Stop::Anew(Notice::SmallerChunks { chunk_bytes: SMALL_CHUNK_SIZE_BYTES });
+        return Stop::Anew(Notice::SmallerChunks { chunk_bytes: SMALL_CHUNK_SIZE_BYTES, proxy });
     }
     Stop::Never(Error::ProxyLimit { sealed_bytes: u64::try_from(sealed_bytes).unwrap_or(u64::MAX) })
 }

@@ -104,3 +104,15 @@ fn long_names_are_cut_between_characters() {
     assert!(changed && clean.ends_with("/end.txt") && check_path(&clean).is_ok());
     assert_eq!(check_path(&deep), Err(Error::Path));
 }
+
+#[test]
+fn equal_paths_get_numbers_that_nobody_else_has() {
+    let paths = ["a_b.txt", "a_b.txt", "x/a", "a_b (2).txt", "a_b.txt", "A_b.txt", "x"].map(str::to_owned);
+    let distinct = distinct_paths(&paths);
+    assert_eq!(distinct[..4], ["a_b.txt", "a_b (3).txt", "x/a", "a_b (2).txt"]);
+    assert_eq!(
+        distinct[4..],
+        ["a_b (4).txt", "A_b.txt", "x"],
+        "case alone is no reason, and folders stay for the check"
+    );
+}

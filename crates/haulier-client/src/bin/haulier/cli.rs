@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+/// The largest number that every JSON reader keeps exactly.
+const MAX_DOWNLOADS: u64 = (1 << 53) - 1;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -17,7 +20,7 @@ Exit codes:
   6  the network or the server is not available
   7  what came back is not what was sent
   8  the target exists or cannot be written
-  9  the file to send is missing, unreadable or changed
+  9  what is to be sent is missing, unreadable or changed, or the server does not take it
   130  interrupted
 
 With --json, standard output carries one JSON object a line: events while it runs
@@ -34,7 +37,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Send a file and print its link.
+    /// Send files and folders, and print their link.
     #[command(after_help = EXIT_CODES)]
     Send(SendArgs),
     /// Get what a link stands for.
@@ -44,8 +47,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The file to send.
-    pub(crate) path: PathBuf,
+    /// The files and folders to send; or - for standard input, which is kept on disk until its end.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
     /// Address of the server, such as https://send.example.org [default: from the configuration file, else
     /// http://127.0.0.1:8080].
     #[arg(long, value_name = "URL", env = "HAULIER_SERVER")]
@@ -53,6 +57,15 @@ pub(crate) struct SendArgs {
     /// How long the transfer lives once it is complete, such as 30m, 12h, 7d [default: the server's].
     #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
     pub(crate) expires: Option<Duration>,
+    /// How often it can be downloaded [default: no limit].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_DOWNLOADS))]
+    pub(crate) downloads: Option<u64>,
+    /// Send everything as one tar archive: keeps links, permissions and empty folders, and any number of files.
+    #[arg(long)]
+    pub(crate) tar: bool,
+    /// Leave out links, pipes, sockets and devices inside of folders, instead of refusing.
+    #[arg(long)]
+    pub(crate) leave_out: bool,
     /// Ask for a passphrase that is needed beside the link.
     #[arg(long, conflicts_with = "passphrase_only")]
     pub(crate) passphrase: bool,
@@ -62,15 +75,18 @@ pub(crate) struct SendArgs {
     pub(crate) passphrase_only: bool,
     #[command(flatten)]
     pub(crate) secret: PassphraseArgs,
-    /// The name that the receiver sees [default: the file's].
+    /// The name that the receiver sees [default: the file's or folder's].
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// A message for the receiver, sealed like the file.
+    /// A message for the receiver, sealed like the files.
     #[arg(long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
     /// Size of one chunk, such as 960KiB or 8MiB; 64KiB to 64MiB [default: by the file's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) chunk_size: Option<u64>,
+    /// Also show the link as a QR code.
+    #[arg(long)]
+    pub(crate) qr: bool,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

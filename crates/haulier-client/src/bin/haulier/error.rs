@@ -1,7 +1,7 @@
 //! What an error means to whoever typed the command: an exit code, what happened, and what to do next.
 
 use haulier_client::Error;
-use haulier_client::error::{InputProblem, IntegrityError};
+use haulier_client::error::{InputProblem, IntegrityError, LimitError};
 use serde::Serialize;
 
 /// Every way to end, as a number for scripts. Listed in `--help`.
@@ -119,6 +119,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::Unavailable, "The server's owner must allow larger request bodies, at least 1 MiB.")
         }
         Error::Refused { .. } | Error::Internal(_) => return (Exit::Other, None),
+        Error::Limit(LimitError::Downloads) => {
+            (Exit::Input, "Nothing was sent. Send it without --downloads, or to a server that counts them.")
+        }
         Error::Limit(_) => (Exit::Input, "The server's owner sets these limits."),
         Error::Integrity(error) => (Exit::Integrity, integrity_advice(error)),
         Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
@@ -144,11 +147,23 @@ fn integrity_advice(error: &IntegrityError) -> &'static str {
 
 fn input_advice(what: &InputProblem) -> &'static str {
     match what {
-        InputProblem::Unreadable(_) => "Check the path and your permission to read it.",
-        InputProblem::Folder => "Pack it first (tar, zip) and send the archive.",
-        InputProblem::NotAFile => "Only regular files can be sent.",
+        InputProblem::Unreadable(_) => "Nothing was sent. Check the path and your permission to read it.",
+        InputProblem::NotAFile => {
+            "Nothing was sent. To send what a pipe or device gives: haulier send - < PATH. To leave such out: --leave-out."
+        }
+        InputProblem::Link => {
+            "Nothing was sent. Leave links out with --leave-out, keep them with --tar, or name what they point to."
+        }
+        InputProblem::Empty => "Nothing was sent. An archive can hold empty folders: --tar.",
+        InputProblem::TooMany { tar: false, .. } | InputProblem::NamesTooLong => {
+            "Nothing was sent. Send one archive instead, with --tar."
+        }
+        InputProblem::TooMany { tar: true, .. } => {
+            "Nothing was sent. Pipe it: tar -c PATH | haulier send - --name NAME.tar"
+        }
+        InputProblem::NamesCollide => "Nothing was sent. Rename one of them, or send one archive instead, with --tar.",
         InputProblem::Changed => "Nothing was shared. Send it again when nothing writes to it any more.",
-        InputProblem::Name(_) => "Give it another name with --name.",
+        InputProblem::Name(_) => "Nothing was sent. Give it another name with --name.",
     }
 }
 

@@ -32,22 +32,32 @@ pub(crate) enum Purpose {
     Enter,
 }
 
+/// What else standard input is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    /// Nothing: it may hold the passphrase.
+    Free,
+    /// Its first line was the link; the next may be the passphrase.
+    HadLink,
+    /// It is what is sent.
+    Sent,
+}
+
 /// Finds the passphrase, or the way to ask for it. A file, the environment and a pipe are read at once.
-pub(crate) fn source(
-    args: &PassphraseArgs,
-    purpose: Purpose,
-    stdin_had_link: bool,
-) -> Result<PassphraseSource, Failure> {
+pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> Result<PassphraseSource, Failure> {
     let text = if let Some(file) = &args.passphrase_file {
+        if stdin == Stdin::Sent && file == Path::new("-") {
+            return Err(unusable("standard input is what is sent"));
+        }
         Some(from_file(file)?)
     } else if let Some(text) = std::env::var_os(VARIABLE) {
         let text = text.into_string().map_err(|_| unusable(&format!("{VARIABLE} is not UTF-8")))?;
         Some(Zeroizing::new(text))
-    } else if io::stdin().is_terminal() {
+    } else if stdin == Stdin::Sent || io::stdin().is_terminal() {
         None
     } else {
         // After a link on standard input, its next line; a person at a terminal may still be there to ask.
-        stdin_line()?.filter(|line| !(stdin_had_link && line.is_empty()))
+        stdin_line()?.filter(|line| !(stdin == Stdin::HadLink && line.is_empty()))
     };
     match text {
         Some(text) => {

@@ -152,8 +152,11 @@ fn chunks(count: u32) -> String {
 /// Says a notice to a person.
 fn words(notice: &Notice) -> String {
     match notice {
-        Notice::Renamed { name } => {
+        Notice::Renamed { name, others: 0 } => {
             format!("The receiver will see it as {name:?}: not every system can store its name.")
+        }
+        Notice::Renamed { name, others } => {
+            format!("{} names were changed, such as {name:?}: not every system can store them.", others + 1)
         }
         Notice::Resuming => "Going on where an earlier run stopped.".into(),
         Notice::LeftOut { count } => format!("Left out: {count} links, pipes, sockets or devices."),
@@ -161,11 +164,10 @@ fn words(notice: &Notice) -> String {
         Notice::StateInUse => "Another process is sending this file; this is a transfer of its own.".into(),
         Notice::StateUnusable => "An earlier upload cannot go on; a new transfer starts.".into(),
         Notice::InputChanged => "The file has changed since the upload began; a new transfer starts.".into(),
-        Notice::SmallerChunks { chunk_bytes } => {
-            format!(
-                "A proxy refuses large requests; a new transfer starts with chunks of {}.",
-                HumanBytes(*chunk_bytes)
-            )
+        Notice::SmallerChunks { chunk_bytes, proxy } => {
+            let why =
+                if *proxy { "A proxy refuses large requests" } else { "The network breaks before a chunk is through" };
+            format!("{why}; a new transfer starts with chunks of {}.", HumanBytes(*chunk_bytes))
         }
         Notice::NoMetadata => "The sender gave no name: the file is named after the transfer.".into(),
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{blocking, shown};
 use crate::cli::GetArgs;
 use crate::error::{Exit, Failure};
-use crate::passphrase::{self, Purpose};
+use crate::passphrase::{self, Purpose, Stdin};
 use crate::progress;
 
 /// Gets, and prints where it is.
@@ -29,10 +29,11 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
     } else {
         Zeroizing::new(args.link)
     };
+    let stdin = if from_stdin { Stdin::HadLink } else { Stdin::Free };
     // Whether the link has a passphrase is decided by the link alone; standard input is not touched without one.
     let mode = haulier_format::Link::parse(link.trim()).map(|link| link.mode.key_mode());
     let secret = match mode {
-        Ok(mode) if mode.has_passphrase() => Some(passphrase::source(&args.secret, Purpose::Enter, from_stdin)?),
+        Ok(mode) if mode.has_passphrase() => Some(passphrase::source(&args.secret, Purpose::Enter, stdin)?),
         _ => None,
     };
     Ok(ReceiveOptions {

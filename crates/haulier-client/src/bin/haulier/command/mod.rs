@@ -1,6 +1,7 @@
 //! The commands: from the command line to the library, and from its answer to the screen.
 
 mod get;
+mod qr_code;
 mod send;
 
 use crate::cli::Command;

@@ -1,31 +1,33 @@
 //! `haulier send`.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use haulier_client::{Ambient, RetryPolicy, SendOptions, Sent, Server, WINDOW_BYTES};
+use haulier_client::{Ambient, RetryPolicy, SendOptions, Sent, Server, Source, Stream, WINDOW_BYTES};
 use haulier_format::KeyMode;
 use serde_json::json;
 
-use super::blocking;
+use super::{blocking, qr_code};
 use crate::cli::SendArgs;
 use crate::error::{Exit, Failure};
-use crate::passphrase::{self, Purpose};
+use crate::passphrase::{self, Purpose, Stdin};
 use crate::{config, progress};
 
 /// Sends, and prints the link.
 pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     let ambient = Ambient::system();
-    let json = args.common.json;
+    let (json, qr) = (args.common.json, args.qr);
     let progress = progress::for_command(&args.common, "Sending");
     let choose = Purpose::Choose(ambient.clone());
-    let options = blocking(move || send_options(args, choose)).await?;
+    let options = blocking(move || options(args, choose)).await?;
     let sent = haulier_client::send(options, ambient, progress).await?;
-    tell_sent(&sent, json);
-    Ok(())
+    tell(&sent, json);
+    if qr { qr_code::show(sent.link.as_str()) } else { Ok(()) }
 }
 
-fn send_options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
+fn options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
+    let source = source(args.paths, args.tar, args.leave_out)?;
     let mode = match (args.passphrase, args.passphrase_only) {
         (_, true) => KeyMode::Passphrase,
         (true, false) => KeyMode::LinkPassphrase,
@@ -35,16 +37,18 @@ fn send_options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure>
         }
         (false, false) => KeyMode::Link,
     };
-    let secret = if mode.has_passphrase() { Some(passphrase::source(&args.secret, choose, false)?) } else { None };
+    let stdin = if matches!(source, Source::Stream(_)) { Stdin::Sent } else { Stdin::Free };
+    let secret = if mode.has_passphrase() { Some(passphrase::source(&args.secret, choose, stdin)?) } else { None };
     let server =
         Server::parse(&config::server(args.to)?, args.common.allow_http).map_err(haulier_client::Error::from)?;
     Ok(SendOptions {
         server,
         access_token: config::access_token().map(Arc::new),
-        path: args.path,
+        source,
         name: args.name,
         message: args.message,
         lifetime: args.expires,
+        max_downloads: args.downloads,
         mode,
         passphrase: secret,
         chunk_size: args.chunk_size,
@@ -55,8 +59,28 @@ fn send_options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure>
     })
 }
 
+/// Standard input stands alone: it cannot be part of a list of files.
+fn source(paths: Vec<PathBuf>, tar: bool, leave_out: bool) -> Result<Source, Failure> {
+    if !paths.iter().any(|path| path.as_os_str() == "-") {
+        return Ok(Source::Paths { paths, tar, leave_out });
+    }
+    if paths.len() > 1 || tar {
+        let advice = "Send it by itself, or write it to a file first. A file called - is ./-";
+        return Err(Failure::new(
+            Exit::Usage,
+            "standard input (-) cannot be sent together with files or --tar",
+            advice,
+        ));
+    }
+    if std::io::stdin().is_terminal() {
+        let advice = "Pipe something into it, such as: pg_dump shop | haulier send - --name shop.sql";
+        return Err(Failure::new(Exit::Usage, "standard input is the terminal", advice));
+    }
+    Ok(Source::Stream(Stream::new(std::io::stdin())))
+}
+
 /// Without `--json` the link alone goes to standard output, so that it can be piped.
-fn tell_sent(sent: &Sent, json: bool) {
+fn tell(sent: &Sent, json: bool) {
     if json {
         let result = json!({
             "transfer_id": sent.transfer_id,
@@ -64,6 +88,7 @@ fn tell_sent(sent: &Sent, json: bool) {
             "expires_at": sent.expires_at,
             "name": sent.name,
             "file_size": sent.file_size,
+            "files": sent.files,
             "chunk_size": sent.chunk_size,
             "total_chunks": sent.total_chunks,
             "resumed": sent.resumed,

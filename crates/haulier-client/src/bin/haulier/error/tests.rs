@@ -11,7 +11,7 @@ use super::*;
 fn every_kind() -> Vec<(Error, u8)> {
     let path = PathBuf::from("a");
     let source = || Arc::new(io::Error::from(io::ErrorKind::PermissionDenied));
-    let input = |what| Error::Input { path: PathBuf::from("a"), what };
+    let input = |what| Error::Input { path: PathBuf::from("a"), what, others: 0 };
     vec![
         (Error::Address(AddressError::PlainHttp), 2),
         (Error::Link("x".into()), 3),
@@ -37,7 +37,8 @@ fn every_kind() -> Vec<(Error, u8)> {
         (Error::Integrity(IntegrityError::LostChunks), 7),
         (Error::ChunkConflict { index: 0 }, 7),
         (input(InputProblem::Unreadable(source())), 9),
-        (input(InputProblem::Folder), 9),
+        (input(InputProblem::Link), 9),
+        (input(InputProblem::NamesCollide), 9),
         (input(InputProblem::NotAFile), 9),
         (input(InputProblem::Changed), 9),
         (input(InputProblem::Name("x".into())), 9),
