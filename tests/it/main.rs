@@ -23,6 +23,7 @@ mod range;
 mod routes;
 mod secrets;
 mod send_and_get;
+mod send_files;
 mod shutdown;
 mod slow_client;
 mod start;

@@ -22,6 +22,7 @@ pub(crate) struct SentLine {
     pub(crate) transfer_id: String,
     pub(crate) link: String,
     pub(crate) file_size: u64,
+    pub(crate) files: u32,
 }
 
 /// What `haulier get --json` says at the end.
