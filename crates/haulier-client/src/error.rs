@@ -50,6 +50,20 @@ pub enum Error {
         /// The last reason.
         reason: String,
     },
+    /// What answers is no Haulier server: something else lives there, or stands in between.
+    #[error("{server} does not answer as a Haulier server: {what}")]
+    NotHaulier {
+        /// Host and port.
+        server: String,
+        /// What came instead.
+        what: String,
+    },
+    /// An answer that no honest server of this version gives.
+    #[error("the server broke the protocol: {what}")]
+    Protocol {
+        /// What is wrong with it.
+        what: String,
+    },
     /// A final answer that the protocol does not foresee here.
     #[error("the server refused: {what}")]
     Refused {

@@ -5,6 +5,7 @@ mod eventually;
 mod haulier;
 mod http;
 mod process;
+mod proxy;
 mod sample;
 
 pub(crate) use connection::Connection;
@@ -12,4 +13,5 @@ pub(crate) use eventually::{eventually, files_below};
 pub(crate) use haulier::{Haulier, sha256_of};
 pub(crate) use http::{Http, Reply};
 pub(crate) use process::{Server, ServerOptions};
+pub(crate) use proxy::{Action, Answer, Proxy, Request};
 pub(crate) use sample::{DOWNLOAD_TOKEN, OWNER_TOKEN, Sample, random_bytes, token_hash};

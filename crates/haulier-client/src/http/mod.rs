@@ -17,7 +17,7 @@ use haulier_wire::api::{
 };
 use haulier_wire::limit::MAX_JSON_BODY_BYTES;
 use haulier_wire::{TransferId, header};
-use reqwest::header::{CONTENT_LENGTH, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -137,12 +137,12 @@ impl Api {
         let request = self.client.get(self.server.chunk_url("download", id, index)).bearer_auth(download);
         let mut response = answer(request).await?;
         if response.content_length() != Some(len) {
-            return Err(CallError::Final(format!("chunk {index} does not have the length that the manifest gives it")));
+            return Err(CallError::Broken(format!("chunk {index} has another length than it must have")));
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         while let Some(piece) = next_piece(&mut response).await? {
             if piece.len() > len - into.len() {
-                return Err(CallError::Final(format!("chunk {index} is longer than the manifest says")));
+                return Err(CallError::Broken(format!("chunk {index} has another length than it must have")));
             }
             into.extend_from_slice(&piece);
             watch.moved(piece.len());
@@ -161,7 +161,7 @@ async fn answer_any_time(request: RequestBuilder) -> Result<Response, CallError>
     let mut response = request.send().await.map_err(|error| outcome::of_failure(&error))?;
     let status = response.status();
     if status.is_success() {
-        return Ok(response);
+        return if is_web_page(&response) { Err(CallError::Foreign("a web page came".into())) } else { Ok(response) };
     }
     let body = capped_body(&mut response).await?;
     Err(outcome::of_answer(status.as_u16(), response.headers(), &body))
@@ -173,7 +173,15 @@ async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallErr
 
 async fn json_body<T: DeserializeOwned>(mut response: Response) -> Result<T, CallError> {
     let body = capped_body(&mut response).await?;
-    serde_json::from_slice(&body).map_err(|_| CallError::Final("an answer that is not a Haulier server's".into()))
+    serde_json::from_slice(&body).map_err(|_| match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+        Ok(_) => CallError::Broken("its answer does not have the members that it must have".into()),
+        Err(_) => CallError::Foreign("the answer is not JSON".into()),
+    })
+}
+
+/// What a network that wants its users to sign in first says in place of the server.
+fn is_web_page(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
 /// Reads a body that has to fit into memory.
@@ -181,7 +189,7 @@ async fn capped_body(response: &mut Response) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
     while let Some(piece) = next_piece(response).await? {
         if body.len() + piece.len() > MAX_JSON_BODY_BYTES {
-            return Err(CallError::Final("an answer that is too long to be a Haulier server's".into()));
+            return Err(CallError::Broken("its answer is too long".into()));
         }
         body.extend_from_slice(&piece);
     }
@@ -195,7 +203,7 @@ async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, CallError>
 
 fn secret_value(token: &str) -> Result<HeaderValue, CallError> {
     let mut value =
-        HeaderValue::from_str(token).map_err(|_| CallError::Final("the access token cannot be sent".into()))?;
+        HeaderValue::from_str(token).map_err(|_| CallError::Unsendable("the access token cannot be sent"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -31,8 +31,12 @@ pub(crate) enum CallError {
     ProxyTooLarge,
     /// 3xx.
     Redirect(u16),
-    /// Anything else that is final.
-    Final(String),
+    /// No answer of a Haulier server: a web page, another program.
+    Foreign(String),
+    /// An answer that no honest server of this version gives.
+    Broken(String),
+    /// A request that cannot be made.
+    Unsendable(&'static str),
 }
 
 /// Whose token a request carried: decides what 401 and 403 mean to a person.
@@ -66,7 +70,9 @@ impl CallError {
             }
             Self::Redirect(status) => Error::Redirected { status },
             Self::ProxyTooLarge => Error::Refused { what: "413 from a proxy: the request body is too large".into() },
-            Self::Final(what) => Error::Refused { what },
+            Self::Foreign(what) => Error::NotHaulier { server: server.to_owned(), what },
+            Self::Broken(what) => Error::Protocol { what },
+            Self::Unsendable(what) => Error::Refused { what: what.into() },
             Self::Problem(problem) => problem_error(&problem, role),
         }
     }
@@ -80,6 +86,8 @@ fn problem_error(problem: &Problem, role: Role) -> Error {
         (ProblemType::TransferPending, _) => Error::Pending,
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Access { given }) => Error::AccessToken { given },
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => Error::WrongKey,
+        // A transfer that is complete has every chunk that its manifest counts.
+        (ProblemType::ChunkNotFound, Role::Download) => Error::Protocol { what: describe(problem) },
         _ => Error::Refused { what: describe(problem) },
     }
 }
@@ -101,7 +109,7 @@ fn is_bidi_control(c: char) -> bool {
 /// Judges a request that got no answer, or lost it midway.
 pub(crate) fn of_failure(error: &reqwest::Error) -> CallError {
     if error.is_builder() {
-        return CallError::Final("the request cannot be built".into());
+        return CallError::Unsendable("the request cannot be built");
     }
     let mut deepest: &dyn std::error::Error = error;
     while let Some(cause) = cause(deepest) {
@@ -137,7 +145,7 @@ pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallEr
         413 if !is_problem => CallError::ProxyTooLarge,
         _ => match problem {
             Some(problem) => CallError::Problem(Box::new(problem)),
-            None => CallError::Final(format!("status {status}, which is not an answer of a Haulier server")),
+            None => CallError::Foreign(format!("status {status} without a problem document")),
         },
     }
 }

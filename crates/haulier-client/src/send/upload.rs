@@ -52,7 +52,7 @@ impl Sender {
         }
         let total_chunks = upload.state.create.total_chunks.get();
         if !are_ranges(&status.missing, total_chunks) {
-            return Err(Stop::Never(Error::Refused { what: "impossible ranges of missing chunks".into() }));
+            return Err(Stop::Never(Error::Protocol { what: "impossible ranges of missing chunks".into() }));
         }
         // Beyond what the answer lists, everything is offered; what is there already is answered with 200.
         let listed = status.missing.last().map_or(0, |[_, last]| last + 1);
@@ -217,7 +217,7 @@ impl Sender {
         let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
         let stored = self.api.put_chunk(id, index, owner.as_str(), chunk.bytes.clone(), watch.clone()).await?;
         if stored.transfer_id != id || stored.chunk_index.get() != index {
-            return Err(CallError::Final("an answer about another chunk".into()));
+            return Err(CallError::Broken("its answer is about another chunk".into()));
         }
         watch.succeeded();
         Ok(stored.blake3)

@@ -114,6 +114,14 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::Unavailable, "Check the address, the network and the certificate, then run the same command again.")
         }
 
+        Error::NotHaulier { .. } => (
+            Exit::Unavailable,
+            "Check the address. A page to sign in to the network, or a proxy, may stand in between.",
+        ),
+        Error::Protocol { .. } => (
+            Exit::Integrity,
+            "The server is damaged, does not tell the truth, or is newer than this program: see if there is an update.",
+        ),
         Error::Redirected { .. } => (Exit::Unavailable, "Use the address that the server redirects to."),
         Error::ProxyLimit { .. } => {
             (Exit::Unavailable, "The server's owner must allow larger request bodies, at least 1 MiB.")

@@ -44,6 +44,14 @@ fn only_a_413_without_a_problem_is_a_proxy() {
 }
 
 #[test]
+fn what_no_server_of_ours_says_is_told_as_such() {
+    let outcome = of_answer(404, &headers("text/html", None), b"<html>");
+    assert!(matches!(outcome.into_error("s", Role::Download), Error::NotHaulier { .. }));
+    let lost = CallError::Problem(Box::new(Problem::new(ProblemType::ChunkNotFound)));
+    assert!(matches!(lost.into_error("s", Role::Download), Error::Protocol { .. }));
+}
+
+#[test]
 fn redirects_are_final() {
     assert_eq!(of_answer(307, &headers("text/html", None), b""), CallError::Redirect(307));
 }

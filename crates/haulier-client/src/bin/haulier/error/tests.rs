@@ -27,6 +27,8 @@ fn every_kind() -> Vec<(Error, u8)> {
         (Error::Unavailable { server: "s".into(), reason: "r".into() }, 6),
         (Error::Redirected { status: 307 }, 6),
         (Error::ProxyLimit { sealed_bytes: 1 }, 6),
+        (Error::NotHaulier { server: "s".into(), what: "a web page came".into() }, 6),
+        (Error::Protocol { what: "x".into() }, 7),
         (Error::Refused { what: "x".into() }, 1),
         (Error::Internal("x"), 1),
         (Error::Limit(LimitError::FileTooLarge { file_bytes: 2, max_bytes: 1 }), 9),

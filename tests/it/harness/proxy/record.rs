@@ -1,0 +1,106 @@
+//! What travelled through the relay, so that tests can count it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::message::Request;
+
+/// One request and its answer, as far as they came.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    /// What arrived from the client.
+    pub(crate) body: Vec<u8>,
+    /// Whether all of it arrived.
+    pub(crate) is_whole: bool,
+    pub(crate) status: Option<u16>,
+    /// What was sent to the client.
+    pub(crate) answer: Vec<u8>,
+    /// Whether all of it was sent.
+    pub(crate) is_answered: bool,
+}
+
+/// Every exchange of a relay, in the order in which they began.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record(Arc<Mutex<Vec<Exchange>>>);
+
+/// Writes into one exchange.
+#[derive(Debug)]
+pub(super) struct Entry {
+    record: Record,
+    place: usize,
+}
+
+/// One chunk of one transfer.
+pub(crate) type ChunkKey = (String, u32);
+
+impl Exchange {
+    /// Transfer and index, for uploads and downloads of chunks.
+    pub(crate) fn chunk(&self) -> Option<ChunkKey> {
+        let (before, index) = self.request.path.rsplit_once("/chunk/")?;
+        let (_, id) = before.rsplit_once('/')?;
+        Some((id.to_owned(), index.parse().ok()?))
+    }
+
+    fn is(&self, method: &str) -> bool {
+        self.request.method == method
+    }
+}
+
+impl Record {
+    pub(super) fn begin(&self, request: Request) -> Entry {
+        let mut exchanges = self.0.lock().expect("not poisoned");
+        let (body, answer) = (Vec::new(), Vec::new());
+        exchanges.push(Exchange { request, body, is_whole: false, status: None, answer, is_answered: false });
+        Entry { record: self.clone(), place: exchanges.len() - 1 }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Exchange> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+
+    /// How often each chunk's body came from the client whole.
+    pub(crate) fn whole_puts(&self) -> BTreeMap<ChunkKey, usize> {
+        self.count(|exchange| exchange.is("PUT") && exchange.is_whole)
+    }
+
+    /// How often each chunk went to the client whole.
+    pub(crate) fn whole_gets(&self) -> BTreeMap<ChunkKey, usize> {
+        self.count(|exchange| exchange.is("GET") && exchange.status == Some(200) && exchange.is_answered)
+    }
+
+    fn count(&self, counts: impl Fn(&Exchange) -> bool) -> BTreeMap<ChunkKey, usize> {
+        let mut chunks = BTreeMap::new();
+        for key in self.0.lock().expect("not poisoned").iter().filter(|one| counts(one)).filter_map(Exchange::chunk) {
+            *chunks.entry(key).or_default() += 1;
+        }
+        chunks
+    }
+
+    /// The create requests, as JSON, in order.
+    pub(crate) fn creates(&self) -> Vec<serde_json::Value> {
+        let all = self.0.lock().expect("not poisoned");
+        let creates = all.iter().filter(|exchange| exchange.is("POST") && exchange.request.path.ends_with("/create"));
+        creates.map(|exchange| serde_json::from_slice(&exchange.body).expect("JSON")).collect()
+    }
+
+    /// Asserts what must hold whatever happens: what left under one id and index was always the same bytes, also where
+    /// only a part of them left.
+    pub(crate) fn assert_sealed_once(&self) {
+        let mut longest: BTreeMap<ChunkKey, Vec<u8>> = BTreeMap::new();
+        for exchange in self.0.lock().expect("not poisoned").iter().filter(|exchange| exchange.is("PUT")) {
+            let known = longest.entry(exchange.chunk().expect("only chunks are PUT")).or_default();
+            let shared = known.len().min(exchange.body.len());
+            assert!(known[..shared] == exchange.body[..shared], "{} was sealed twice", exchange.request.path);
+            if exchange.body.len() > shared {
+                known.clone_from(&exchange.body);
+            }
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut Exchange) -> T) -> T {
+        change(&mut self.record.0.lock().expect("not poisoned")[self.place])
+    }
+}
