@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{CHUNKS, Journey, WINDOW};
-use crate::harness::{Action, Haulier};
+use crate::harness::{Action, Haulier, random_bytes, sha256_of};
 
 /// Bad Wi-Fi, scaled down: the 8 chunks that share it need 125 ms, and every second everything is cut.
 const BYTES_PER_SECOND: u64 = 4 << 20;
@@ -73,4 +73,34 @@ async fn a_network_that_goes_away_and_comes_back_is_waited_for() {
     };
     let (_, ()) = tokio::join!(get, outage);
     assert!(std::fs::read(&target).expect("there") == std::fs::read(&journey.path).expect("there"));
+}
+
+#[tokio::test]
+async fn chunks_that_cannot_pass_all_at_once_pass_a_few_at_a_time() {
+    let journey = Journey::begin().await;
+    // Eight chunks of 1 MiB need two seconds together, and one alone a quarter.
+    journey.proxy.limit(4 << 20);
+    journey.proxy.cut_every(Duration::from_millis(900));
+    let path = journey.path.to_str().expect("UTF-8");
+    let output = journey.haulier.run(["send", path, "--to", journey.proxy.url(), "--chunk-size", "1MiB"]).await;
+    let (link, _) = super::told(&output);
+    assert_eq!(journey.transfers().len(), 1, "no new transfer was needed");
+    journey.arrives(&link).await;
+}
+
+#[tokio::test]
+async fn where_not_even_one_chunk_passes_smaller_ones_do() {
+    let journey = Journey::begin().await;
+    let path = journey.haulier.file("large.bin", &random_bytes(64 << 20));
+    // A chunk of 8 MiB needs half a second, and never has it; one of 960 KiB needs a sixteenth.
+    journey.proxy.limit(16 << 20);
+    journey.proxy.cut_every(Duration::from_millis(350));
+    let output = journey.haulier.run(["send", path.to_str().expect("UTF-8"), "--to", journey.proxy.url()]).await;
+    let (link, says) = super::told(&output);
+    assert!(says.contains("The network breaks before a chunk is through"), "{says}");
+    assert_eq!(journey.transfers().len(), 2, "other chunks, other keys");
+    journey.proxy.record().assert_sealed_once();
+    let target = journey.haulier.home().join("large.out");
+    journey.haulier.get(&link, &target).await;
+    assert_eq!(sha256_of(&target), sha256_of(&path));
 }

@@ -93,6 +93,11 @@ pub(crate) struct Tries<'a> {
 }
 
 impl Tries<'_> {
+    /// Notes that a connection was there and broke: nobody is overloaded, so the next try can come soon. Patience goes on.
+    pub(crate) fn broke_midway(&mut self) {
+        self.failures = 0;
+    }
+
     /// Returns a final answer at once. Otherwise waits and returns `None`: the same request is to be sent again.
     ///
     /// The last [`CallError::Again`] is final once patience is over.

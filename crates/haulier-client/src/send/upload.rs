@@ -192,9 +192,12 @@ impl Sender {
                 Err(CallError::Again { .. }) => lane.broken(),
                 Err(_) => drop(lane),
             }
-            let (is_break, moved) = (matches!(answer, Err(CallError::Again { .. })), watch.moved_bytes());
-            if is_break && moved > 0 && self.breaks.too_many(self.options.parallel) && self.may_shrink(upload) {
-                return Err(Refusal::TooLarge { proxy: false });
+            let moved = watch.moved_bytes();
+            if matches!(answer, Err(CallError::Again { .. })) && 0 < moved && moved < chunk.bytes.len() as u64 {
+                tries.broke_midway();
+                if self.breaks.too_many(self.options.parallel) && self.may_shrink(upload) {
+                    return Err(Refusal::TooLarge { proxy: false });
+                }
             }
             if let Some(answer) = tries.judge(answer).await {
                 return answer.map(Stored::As).map_err(Refusal::from);
