@@ -1,6 +1,7 @@
 //! Networks and processes that break off: the same command goes on, and only what is missing travels.
 
 mod again;
+mod campaign;
 mod cuts;
 mod kill;
 

@@ -1,6 +1,7 @@
 //! What travelled through the relay, so that tests can count it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::message::Request;
@@ -22,7 +23,7 @@ pub(crate) struct Exchange {
 
 /// Every exchange of a relay, in the order in which they began.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Record(Arc<Mutex<Vec<Exchange>>>);
+pub(crate) struct Record(Arc<Mutex<Vec<Exchange>>>, Arc<AtomicBool>);
 
 /// Writes into one exchange.
 #[derive(Debug)]
@@ -53,6 +54,17 @@ impl Record {
         let (body, answer) = (Vec::new(), Vec::new());
         exchanges.push(Exchange { request, body, is_whole: false, status: None, answer, is_answered: false });
         Entry { record: self.clone(), place: exchanges.len() - 1 }
+    }
+
+    /// From now on counts alone: bodies of gigabytes do not stay in memory.
+    pub(crate) fn drop_bodies(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    /// How many chunks came whole although they were there.
+    pub(crate) fn puts_of_stored_chunks(&self) -> usize {
+        let all = self.0.lock().expect("not poisoned");
+        all.iter().filter(|exchange| exchange.is("PUT") && exchange.status == Some(200)).count()
     }
 
     pub(crate) fn all(&self) -> Vec<Exchange> {
@@ -100,6 +112,20 @@ impl Record {
 }
 
 impl Entry {
+    /// Notes a piece of the request's body.
+    pub(super) fn came(&self, piece: &[u8]) {
+        if !self.record.1.load(Ordering::Relaxed) {
+            self.write(|exchange| exchange.body.extend_from_slice(piece));
+        }
+    }
+
+    /// Notes a piece of the answer's body.
+    pub(super) fn went(&self, piece: &[u8]) {
+        if !self.record.1.load(Ordering::Relaxed) {
+            self.write(|exchange| exchange.answer.extend_from_slice(piece));
+        }
+    }
+
     pub(super) fn write<T>(&self, change: impl FnOnce(&mut Exchange) -> T) -> T {
         change(&mut self.record.0.lock().expect("not poisoned")[self.place])
     }

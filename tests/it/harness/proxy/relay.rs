@@ -101,7 +101,7 @@ async fn forward(
         left -= piece.len() as u64;
         shared.down.take(piece.len()).await;
         sides.to_client.write_all(&framing.frame(&piece)).await?;
-        entry.write(|exchange| exchange.answer.extend_from_slice(&piece));
+        entry.went(&piece);
         if left == 0 {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
@@ -137,7 +137,7 @@ async fn send_body(
         if let Some(output) = &mut output {
             output.write_all(&framing.frame(&piece)).await?;
         }
-        entry.write(|exchange| exchange.body.extend_from_slice(&piece));
+        entry.came(&piece);
         if left == 0 {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
