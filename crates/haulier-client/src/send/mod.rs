@@ -110,6 +110,9 @@ impl SendOptions {
 }
 
 /// A transfer that is complete.
+///
+/// Its local state goes when this is dropped, so show the link before: whoever is killed in between gets the same link
+/// from the same command once more, and not a second transfer.
 #[derive(Clone)]
 pub struct Sent {
     /// The transfer.
@@ -130,6 +133,27 @@ pub struct Sent {
     pub files: u32,
     /// Whether an earlier upload went on.
     pub resumed: bool,
+    state: Arc<Leftover>,
+}
+
+impl Sent {
+    /// Keeps the local state, for a link that could not be shown: the same options then return it again.
+    pub fn keep_state(self) {
+        if let Some(mut leftover) = Arc::into_inner(self.state) {
+            leftover.0 = None;
+        }
+    }
+}
+
+/// The state of an upload that nobody needs any more, once its link is known.
+struct Leftover(Option<Arc<Upload>>);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        if let Some(upload) = self.0.take() {
+            discard(upload);
+        }
+    }
 }
 
 impl std::fmt::Debug for Sent {
@@ -299,7 +323,7 @@ impl Sender {
         until_final!(self.retry, self.api.complete(id, owner.as_str()))
     }
 
-    /// Keeps the owner token, forgets the keys, and returns the link.
+    /// Keeps the owner token and returns the link.
     async fn finish(&self, upload: Arc<Upload>, complete: &CompleteResponse) -> Result<Sent, Error> {
         let keys = &upload.keys;
         let create = &upload.state.create;
@@ -326,14 +350,10 @@ impl Sender {
             total_chunks: create.total_chunks.get(),
             files,
             resumed: upload.recorded.is_some(),
+            state: Arc::new(Leftover(Some(upload))),
         };
         let store = self.store.clone();
-        blocking(move || {
-            store.record(&record)?;
-            discard(upload);
-            Ok(())
-        })
-        .await?;
+        blocking(move || store.record(&record)).await?;
         Ok(sent)
     }
 
