@@ -2,7 +2,7 @@
 
 export PATH := $(HOME)/.cache/haulier/bin:$(PATH)
 
-.PHONY: run build test lint fmt
+.PHONY: run build test soak lint fmt
 
 ## Builds what is missing and serves on http://127.0.0.1:8080 with SQLite and local disk.
 run: build
@@ -20,6 +20,10 @@ test:
 	@scripts/install-test-tools
 	@$(MAKE) --no-print-directory lint
 	@scripts/run-tests
+
+## The long ones: a file of 20 GiB, 50 kills in a transfer of 2 GiB. Needs 45 GB of disk in TMPDIR.
+soak:
+	HAULIER_SOAK=1 cargo test --locked -p haulier-server --test it -- --nocapture --test-threads 1 client_memory campaign
 
 ## Formatting, clippy, the rules of the layout, dependencies.
 lint:

@@ -3,6 +3,7 @@
 mod access;
 mod chunk_length;
 mod chunk_path;
+mod client_memory;
 mod complete;
 mod conditions;
 mod cors;

@@ -1,10 +1,13 @@
 //! The CLI as people run it: the program, with a home of its own.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use super::process::peak_rss_bytes;
 use haulier_wire::encoding::to_hex;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -73,6 +76,22 @@ impl Haulier {
         tokio::task::spawn_blocking(move || command.output().expect("haulier runs")).await.expect("not cancelled")
     }
 
+    /// Runs to the end, which must be a good one; returns what was printed, and the most memory that it ever held, in bytes.
+    pub(crate) async fn run_watched<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> (String, u64) {
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("haulier starts");
+        let pid = child.id();
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ends"));
+        let mut peak = 0;
+        while !ended.is_finished() {
+            peak = peak.max(peak_rss_bytes(pid).unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let output = ended.await.expect("not cancelled");
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned(), peak)
+    }
+
     /// `haulier send --json PATH --to URL ...`, which must succeed.
     pub(crate) async fn send(&self, path: &Path, url: &str, more: &[&str]) -> SentLine {
         let mut arguments: Vec<OsString> = vec!["send".into(), "--json".into(), path.into(), "--to".into(), url.into()];
@@ -109,5 +128,12 @@ fn program() -> &'static Path {
 
 /// The SHA-256 of a file, as hex.
 pub(crate) fn sha256_of(path: &Path) -> String {
-    to_hex(&Sha256::digest(std::fs::read(path).expect("readable")))
+    let (mut file, mut hasher) = (std::fs::File::open(path).expect("readable"), Sha256::new());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).expect("readable") {
+            0 => return to_hex(&hasher.finalize()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
 }

@@ -101,10 +101,7 @@ impl Server {
 
     /// The most memory that the process ever held, in bytes.
     pub(crate) fn peak_rss_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a Linux /proc");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB");
-        kib * 1024
+        peak_rss_bytes(self.pid()).expect("a running process")
     }
 
     /// Ends the process at once, as kill -9 does.
@@ -136,6 +133,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The most memory that a process ever held, in bytes; none once it has ended.
+pub(super) fn peak_rss_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok())?;
+    Some(kib * 1024)
 }
 
 fn log_sink(path: Option<&Path>) -> Stdio {
