@@ -149,6 +149,12 @@ impl SeedFirst {
         self.opener.context().layout().sealed_len(ChunkIndex::MIN).unwrap_or_default()
     }
 
+    /// The sizes by the server's word: to be shown as a claim, or not at all.
+    #[must_use]
+    pub fn claimed_layout(&self) -> &ChunkLayout {
+        self.opener.context().layout()
+    }
+
     /// Opens chunk 0 in place, which proves id, total_chunks and the zero prefix.
     ///
     /// It also proves chunk_size when there is more than one chunk, and file_size when there is one; otherwise

@@ -1,6 +1,6 @@
 //! `haulier get`.
 
-use haulier_client::{Ambient, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES};
+use haulier_client::{Ambient, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES, parse_link};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
     };
     let stdin = if from_stdin { Stdin::HadLink } else { Stdin::Free };
     // Whether the link has a passphrase is decided by the link alone; standard input is not touched without one.
-    let mode = haulier_format::Link::parse(link.trim()).map(|link| link.mode.key_mode());
+    let mode = parse_link(&link).map(|link| link.mode.key_mode());
     let secret = match mode {
         Ok(mode) if mode.has_passphrase() => Some(passphrase::source(&args.secret, Purpose::Enter, stdin)?),
         _ => None,
@@ -39,7 +39,9 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
     Ok(ReceiveOptions {
         link,
         output: args.output,
+        only: Vec::new(),
         force: args.force,
+        wait: false,
         passphrase: secret,
         parallel: args.common.parallel.get(),
         window_bytes: WINDOW_BYTES,
@@ -51,7 +53,7 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
 fn tell_received(received: &Received, json: bool, quiet: bool) {
     if json {
         let result = json!({
-            "path": received.path.to_string_lossy(),
+            "path": received.path.as_ref().map(|path| path.to_string_lossy()),
             "file_size": received.file_size,
             "transfer_id": received.transfer_id,
             "files": received.files,
@@ -66,5 +68,7 @@ fn tell_received(received: &Received, json: bool, quiet: bool) {
     if let Some(message) = &received.message {
         eprintln!("The sender says: {}", shown(message));
     }
-    eprintln!("{}", received.path.display());
+    if let Some(path) = &received.path {
+        eprintln!("{}", path.display());
+    }
 }

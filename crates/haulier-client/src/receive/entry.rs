@@ -1,0 +1,115 @@
+//! The way in: from the link to a manifest that its keys fit. Nothing is written before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haulier_format::{DownloadToken, KeyMode, Link, ReadKeys, Unlocked, check_manifest, expect_kdf};
+use haulier_wire::TransferId;
+use haulier_wire::api::{Info, TransferState};
+use tokio::time::sleep;
+
+use super::options::{ReceiveOptions, parse_link};
+use crate::ambient::Ambient;
+use crate::error::{Error, IntegrityError};
+use crate::http::{Api, CallError, Retry, Role, Server, until_final};
+use crate::progress::{Event, Progress};
+use crate::secret::{PassphraseSource, blocking};
+
+/// Between the first two questions whether the sender has finished.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A manifest that the keys fit, and the token that the server lets readers in with.
+pub(super) struct Entry {
+    pub(super) api: Api,
+    pub(super) retry: Retry,
+    pub(super) id: TransferId,
+    pub(super) manifest: Unlocked,
+    pub(super) token: DownloadToken,
+}
+
+impl Entry {
+    /// Takes the steps of docs/FORMAT.md, "Reading", up to the manifest.
+    ///
+    /// # Errors
+    /// The first that occurs; also [`Error::Pending`], unless it is to be waited for.
+    pub(super) async fn open(
+        options: &ReceiveOptions,
+        ambient: &Ambient,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, Error> {
+        let link = parse_link(&options.link)?;
+        let api = Api::new(Server::parse(&link.base, options.allow_http)?)?;
+        let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
+        let door = Door { api, retry, progress };
+        let (id, mode) = (link.id, link.mode.key_mode());
+        let info = door.completed(id, mode, options.wait).await?;
+        let keys = keys(link, info, options.passphrase.clone()).await?;
+        let token = keys.download_token();
+        let manifest = until_final!(door.retry, door.api.manifest(id, token.as_str()));
+        let manifest = manifest.map_err(|error| door.error(error))?;
+        let checked = check_manifest(&manifest, mode, &id).map_err(manifest_error)?;
+        let manifest = checked.unlock(&keys).map_err(manifest_error)?;
+        let Door { api, retry, .. } = door;
+        Ok(Self { api, retry, id, manifest, token })
+    }
+}
+
+struct Door {
+    api: Api,
+    retry: Retry,
+    progress: Arc<dyn Progress>,
+}
+
+impl Door {
+    /// Asks what anyone may know until the sender has finished.
+    async fn completed(&self, id: TransferId, mode: KeyMode, wait: bool) -> Result<Info, Error> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let info = self.info(id, mode).await?;
+            if info.status == TransferState::Completed {
+                return Ok(info);
+            }
+            if !wait {
+                return Err(Error::Pending);
+            }
+            self.progress.on(Event::Waiting);
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Refuses a link of another mode before a passphrase is asked for.
+    async fn info(&self, id: TransferId, mode: KeyMode) -> Result<Info, Error> {
+        let info = until_final!(self.retry, self.api.info(id)).map_err(|error| self.error(error))?;
+        if info.transfer_id != id {
+            return Err(IntegrityError::OtherTransfer.into());
+        }
+        expect_kdf(mode, info.kdf.is_some()).map_err(|_| Error::ModeMismatch)?;
+        Ok(info)
+    }
+
+    fn error(&self, error: CallError) -> Error {
+        error.into_error(self.api.server().base(), Role::Download)
+    }
+}
+
+async fn keys(link: Link, info: Info, source: Option<PassphraseSource>) -> Result<ReadKeys, Error> {
+    blocking(move || {
+        let passphrase = match source.filter(|_| link.mode.key_mode().has_passphrase()) {
+            Some(source) => Some(source.get()?),
+            None => None,
+        };
+        ReadKeys::new(&link, passphrase.as_deref(), info.kdf.as_ref())
+            .map_err(|error| Error::Passphrase(error.to_string()))
+    })
+    .await
+}
+
+fn manifest_error(error: haulier_format::Error) -> Error {
+    match error {
+        haulier_format::Error::WrongKey => Error::WrongKey,
+        haulier_format::Error::OtherTransfer => IntegrityError::OtherTransfer.into(),
+        other => IntegrityError::Manifest(other.to_string()).into(),
+    }
+}
