@@ -112,6 +112,30 @@ pub enum Error {
         /// The target.
         path: PathBuf,
     },
+    /// Another process writes to the target's part.
+    #[error("another process is getting this here")]
+    TargetInUse {
+        /// The log that it holds.
+        path: PathBuf,
+    },
+    /// The transfer holds no such file or folder.
+    #[error("the transfer holds no file or folder {path:?}")]
+    NoSuchPath {
+        /// As asked for.
+        path: String,
+    },
+    /// Only one file can be written to a stream.
+    #[error("the transfer holds {count} files, and a stream holds one")]
+    SeveralFiles {
+        /// How many files were asked for.
+        count: usize,
+    },
+    /// The stream that the plaintext goes to takes no more.
+    #[error("cannot write to the output: {source}")]
+    Output {
+        /// Why.
+        source: Arc<io::Error>,
+    },
     /// The target cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     TargetUnwritable {
@@ -286,6 +310,17 @@ impl Error {
     /// Wraps a failure to write the target.
     pub(crate) fn unwritable(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::TargetUnwritable { path: path.into(), source: Arc::new(source) }
+    }
+
+    /// Wraps a failure to write to a stream.
+    pub(crate) fn output(source: io::Error) -> Self {
+        Self::Output { source: Arc::new(source) }
+    }
+
+    /// Whether what has arrived of a transfer can be of no use any more: it is gone, or it is not what was sent.
+    pub(crate) fn is_for_good(&self) -> bool {
+        let gone = matches!(self, Self::NotFound | Self::Deleted | Self::Expired);
+        gone || matches!(self, Self::Integrity(_) | Self::Protocol { .. } | Self::WrongKey)
     }
 
     /// Wraps a failure of the local state.

@@ -20,7 +20,9 @@ pub use ambient::Ambient;
 pub use error::Error;
 pub use haulier_format::{KeyMode, Passphrase};
 pub use http::{RetryPolicy, Server};
-pub use receive::{Description, Preview, PreviewFile, ReceiveOptions, Received, parse_link, peek, receive};
+pub use receive::{
+    Description, Preview, PreviewFile, ReceiveOptions, Received, parse_link, peek, receive, receive_stream,
+};
 pub use secret::{Ask, PassphraseSource};
 pub use send::{SendOptions, Sent, Source, Stream, send};
 pub use window::WINDOW_BYTES;

@@ -93,6 +93,10 @@ pub enum Notice {
     StateInUse,
     /// An earlier upload of this file could not go on, so a new transfer starts.
     StateUnusable,
+    /// What an earlier get kept beside the target cannot be used, so it starts anew.
+    KeptUnusable,
+    /// It ends early, and what has arrived is kept for the next run of the same command.
+    Kept,
     /// The file changed since the earlier run, so a new transfer starts.
     InputChanged,
     /// Chunks of this size do not get through, so a new transfer with smaller ones starts.

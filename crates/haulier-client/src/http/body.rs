@@ -15,7 +15,8 @@ use crate::progress::{Event, Progress};
 
 const SLICE_BYTES: usize = 256 << 10;
 
-/// Counts the bytes of one try and notices when they stop. What was counted is taken back unless the try succeeds.
+/// Counts the bytes of one chunk on its way and notices when they stop. What was counted is taken back unless it
+/// succeeds.
 #[derive(Clone)]
 pub(crate) struct Watch {
     inner: Arc<Inner>,
@@ -50,6 +51,14 @@ impl Watch {
     /// Bytes that moved so far.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.inner.moved.load(Ordering::Relaxed)
+    }
+
+    /// Notes that everything has to travel again.
+    pub(crate) fn restarted(&self) {
+        let moved = self.inner.moved.swap(0, Ordering::Relaxed);
+        if moved > 0 {
+            self.inner.progress.on(Event::TakenBack(moved));
+        }
     }
 
     /// Notes that the bytes arrived and need not travel again.

@@ -4,6 +4,7 @@
 //! TCP connection, its one congestion window and small per-stream windows, and one lost packet would stop them all.
 //! Redirects are never followed, so a token cannot reach another origin.
 
+mod arrival;
 mod body;
 mod outcome;
 mod retry;
@@ -22,6 +23,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+pub(crate) use arrival::Arrival;
 pub(crate) use body::{ChunkBody, Watch};
 pub(crate) use outcome::{CallError, Role};
 pub use retry::RetryPolicy;
@@ -123,31 +125,6 @@ impl Api {
 
     pub(crate) async fn manifest(&self, id: TransferId, download: &str) -> Result<Manifest, CallError> {
         json(self.client.get(self.server.transfer_url("manifest", id)).bearer_auth(download)).await
-    }
-
-    /// Reads one sealed chunk of exactly `len` bytes into `into`, whose capacity is there already.
-    pub(crate) async fn get_chunk(
-        &self,
-        id: TransferId,
-        index: u32,
-        download: &str,
-        (len, into): (u64, &mut Vec<u8>),
-        watch: &Watch,
-    ) -> Result<(), CallError> {
-        let request = self.client.get(self.server.chunk_url("download", id, index)).bearer_auth(download);
-        let mut response = answer(request).await?;
-        if response.content_length() != Some(len) {
-            return Err(CallError::Broken(format!("chunk {index} has another length than it must have")));
-        }
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        while let Some(piece) = next_piece(&mut response).await? {
-            if piece.len() > len - into.len() {
-                return Err(CallError::Broken(format!("chunk {index} has another length than it must have")));
-            }
-            into.extend_from_slice(&piece);
-            watch.moved(piece.len());
-        }
-        if into.len() == len { Ok(()) } else { Err(again("the answer ended early")) }
     }
 }
 

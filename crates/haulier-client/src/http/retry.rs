@@ -98,6 +98,13 @@ impl Tries<'_> {
         self.failures = 0;
     }
 
+    /// Notes that a try brought something that need not travel again, although it failed: patience starts anew.
+    pub(crate) fn progressed(&mut self) {
+        self.failing_since = None;
+        self.failures = 0;
+        self.retry.met();
+    }
+
     /// Returns a final answer at once. Otherwise waits and returns `None`: the same request is to be sent again.
     ///
     /// The last [`CallError::Again`] is final once patience is over.

@@ -1,46 +1,61 @@
 //! Where a transfer goes: the name under which it appears, and the shape that it has there.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use haulier_format::{Metadata, Opened, target_paths};
-
-use super::sink::{Piece, Shape, Sink, exists};
+use super::selection::Selection;
 use crate::error::Error;
 
-/// Decides the target and opens the sink for it. Blocks.
-///
-/// # Errors
-/// [`Error::TargetExists`] at once, rather than after the last chunk; and those of [`Sink::create`].
-pub(super) fn open(opened: &Opened, output: Option<PathBuf>, force: bool, unique: &str) -> Result<Sink, Error> {
-    let target = choose(output, opened.name());
-    let shape = shape(opened.metadata());
-    let replaceable = force && shape == Shape::File && !target.is_dir();
-    if exists(&target) && !replaceable {
-        return Err(Error::TargetExists { path: target });
-    }
-    Sink::create(&target, shape, opened.layout().file_size(), unique)
+/// A place for what is wanted, which nothing stands at.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) path: PathBuf,
+    pub(super) selection: Selection,
 }
 
-/// The target's name: `output`, or the sender's name in `output` if that is a folder, or in the current one.
-fn choose(output: Option<PathBuf>, name: &str) -> PathBuf {
-    // A name with folders in it, which a single file's may have, is written under its last part.
-    let name = name.rsplit('/').next().unwrap_or(name);
-    match output {
-        None => PathBuf::from(name),
-        Some(path) if path.is_dir() => path.join(name),
-        Some(path) => path,
+impl Target {
+    /// Decides where it goes: `output`, or the selection's name in `output` if that is a folder, or in the current one.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`], and [`Error::TargetUnwritable`] for a folder that is not there: at once, rather than after
+    /// the last chunk.
+    pub(super) fn choose(selection: Selection, output: Option<PathBuf>, force: bool) -> Result<Self, Error> {
+        let target = Self::place(selection, output);
+        let replaceable = force && !target.selection.folder && !target.path.is_dir();
+        if !target.selection.folder && target.path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(Error::unwritable(target.path, io::Error::other("there is no such folder")));
+        }
+        if exists(&target.path) && !replaceable {
+            return Err(Error::TargetExists { path: target.path });
+        }
+        Ok(target)
+    }
+
+    fn place(selection: Selection, output: Option<PathBuf>) -> Self {
+        let folder = match output {
+            None => PathBuf::new(),
+            Some(path) if path.is_dir() => path,
+            Some(path) => return Self { path, selection },
+        };
+        let selection = selection.into_folder_of_one();
+        Self { path: folder.join(&selection.name), selection }
+    }
+
+    /// The folder in which the target appears.
+    pub(super) fn parent(&self) -> &Path {
+        parent_of(&self.path)
     }
 }
 
-fn shape(metadata: Option<&Metadata>) -> Shape {
-    let Some(metadata) = metadata.filter(|metadata| metadata.files.len() > 1) else { return Shape::File };
-    let paths = target_paths(&metadata.files);
-    let piece = |(path, file): (String, &haulier_format::FileEntry)| Piece {
-        path: Path::new(&path).to_owned(),
-        offset: file.offset,
-        size: file.size,
-    };
-    Shape::Folder(paths.into_iter().zip(&metadata.files).map(piece).collect())
+/// The folder that a path lies in.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether something, also a broken link, stands under the name.
+pub(super) fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 #[cfg(test)]

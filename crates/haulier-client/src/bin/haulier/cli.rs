@@ -1,7 +1,7 @@
 //! What can be asked for on the command line.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,7 +13,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  something else went wrong
-  2  the command line cannot be read
+  2  the command line cannot be read, or names a path that the transfer does not hold
   3  wrong link, key, passphrase or access token
   4  no such transfer: never there, deleted or expired
   5  the sender is still uploading
@@ -95,9 +95,20 @@ pub(crate) struct SendArgs {
 pub(crate) struct GetArgs {
     /// The link, in quotes; or - to read it from standard input, since other users can see a program's arguments.
     pub(crate) link: String,
-    /// Where to write; a folder if one exists under this name [default: the sender's name, in this folder].
+    /// Where to write. A folder that exists: into it, under the sender's name. Else the new file's name, or the new
+    /// folder's if there are several files. - writes one file to standard output, in order and as it is verified
+    /// [default: the sender's name, in this folder].
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Get this file or folder of the transfer alone: its path exactly as --list shows it. Can be given again.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) only: Vec<String>,
+    /// Show what the transfer holds, and get nothing.
+    #[arg(long, conflicts_with_all = ["output", "only", "force"])]
+    pub(crate) list: bool,
+    /// Wait while the sender is still uploading.
+    #[arg(long)]
+    pub(crate) wait: bool,
     /// Replace a file that exists.
     #[arg(long)]
     pub(crate) force: bool,
@@ -105,6 +116,13 @@ pub(crate) struct GetArgs {
     pub(crate) secret: PassphraseArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+impl GetArgs {
+    /// Whether the file goes to standard output.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.output.as_deref() == Some(Path::new("-"))
+    }
 }
 
 #[derive(Debug, Args)]

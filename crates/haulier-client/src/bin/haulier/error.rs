@@ -1,5 +1,7 @@
 //! What an error means to whoever typed the command: an exit code, what happened, and what to do next.
 
+use std::io;
+
 use haulier_client::Error;
 use haulier_client::error::{InputProblem, IntegrityError, LimitError};
 use serde::Serialize;
@@ -67,8 +69,16 @@ impl Failure {
         Self { exit, message: message.into(), advice: Some(advice.into()) }
     }
 
+    /// An end that whoever started the program brought about, and needs no words about.
+    pub(crate) fn quiet(exit: Exit) -> Self {
+        Self { exit, message: String::new(), advice: None }
+    }
+
     /// Tells it on standard error, or as the last line of standard output for scripts.
     pub(crate) fn tell(&self, json: bool) {
+        if self.message.is_empty() {
+            return;
+        }
         if json {
             let error = Members {
                 code: self.exit.code(),
@@ -109,7 +119,7 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         }
         Error::NotFound => (Exit::Gone, "Check the link and its host; a transfer that ended may also be forgotten."),
         Error::Deleted | Error::Expired => (Exit::Gone, "Ask the sender to send it again."),
-        Error::Pending => (Exit::Pending, "Try again when the sender has finished."),
+        Error::Pending => (Exit::Pending, "Try again when the sender has finished, or let --wait do so."),
         Error::Unavailable { .. } => {
             (Exit::Unavailable, "Check the address, the network and the certificate, then run the same command again.")
         }
@@ -135,6 +145,13 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
         Error::Input { what, .. } => (Exit::Input, input_advice(what)),
         Error::TargetExists { .. } => (Exit::Target, "Choose another name with -o, or replace a file with --force."),
+        Error::TargetInUse { .. } => (Exit::Target, "Wait for it to end, or choose another place with -o."),
+        Error::NoSuchPath { .. } => (Exit::Usage, "--list shows the paths; give one exactly, or a folder of them."),
+        Error::SeveralFiles { .. } => (Exit::Usage, "Choose one with --only; --list shows the paths."),
+        Error::Output { .. } => (Exit::Target, "What was written is not the whole file."),
+        Error::TargetUnwritable { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            (Exit::Target, "Make room and run the same command again, or choose another disk with -o.")
+        }
         Error::TargetUnwritable { .. } => (Exit::Target, "Choose another place with -o."),
         Error::NoRoom { .. } => (Exit::Target, "Make room, or choose another disk with -o."),
         Error::State { .. } => (Exit::Other, "Nothing was sent. Set XDG_STATE_HOME to a folder that you can write to."),

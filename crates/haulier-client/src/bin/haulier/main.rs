@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use cli::{Cli, Command};
 use error::{Exit, Failure};
 
-/// How long writes that are under way may take to end after an interruption, so that temporary files can be removed.
+/// How long writes that are under way may take to end after an interruption, so that what they bring is kept.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
@@ -44,16 +44,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the command; an interruption drops it, and with it every temporary file.
+/// Runs the command; an interruption drops it.
 async fn until_interrupted(command: Command) -> Result<(), Failure> {
     let listen = |kind| {
         signal(kind)
             .map_err(|error| Failure::new(Exit::Other, format!("no signal can be heard: {error}"), "Try again."))
     };
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let advice = match command {
-        Command::Send(_) => "The same command goes on where it stopped.",
-        Command::Get(_) => "Nothing was kept.",
+    let advice = match &command {
+        Command::Get(args) if args.is_stream() => "What was written is not the whole file.",
+        Command::Send(_) | Command::Get(_) => "The same command goes on where it stopped.",
     };
     tokio::select! {
         outcome = command::run(command) => outcome,

@@ -1,44 +1,46 @@
 //! Where a transfer lands.
 
-use haulier_format::FileEntry;
 use tempfile::tempdir;
 
+use super::super::selection::Piece;
 use super::*;
 
-fn file(path: &str, offset: u64, size: u64) -> FileEntry {
-    FileEntry { path: path.into(), size, offset, content_type: "text/plain".into(), mtime: None }
+fn selection(name: &str, folder: bool) -> Selection {
+    let piece = Piece { path: name.into(), offset: 0, size: 1, mtime: None };
+    Selection { name: name.into(), folder, pieces: vec![piece], chunks: Vec::new() }
 }
 
-fn metadata(files: Vec<FileEntry>) -> Metadata {
-    Metadata {
-        name: "name".into(),
-        content_type: "text/plain".into(),
-        file_size: 0,
-        chunk_size: 65_536,
-        total_chunks: 1,
-        iv_prefix: [1; 8],
-        files,
-        message: None,
-    }
+fn place(name: &str, folder: bool, output: Option<&Path>) -> (PathBuf, bool) {
+    let target = Target::place(selection(name, folder), output.map(Path::to_owned));
+    (target.path, target.selection.folder)
 }
 
 #[test]
 fn the_target_is_what_was_asked_for_or_the_senders_name() {
     let dir = tempdir().unwrap();
-    assert_eq!(choose(None, "a b.txt"), PathBuf::from("a b.txt"));
-    assert_eq!(choose(None, "x/y/a.txt"), PathBuf::from("a.txt"));
-    assert_eq!(choose(Some(dir.path().into()), "a.txt"), dir.path().join("a.txt"));
-    assert_eq!(choose(Some(dir.path().join("new")), "a.txt"), dir.path().join("new"));
+    let (here, new) = (dir.path(), dir.path().join("new"));
+    assert_eq!(place("a b.txt", false, None), (PathBuf::from("a b.txt"), false));
+    assert_eq!(place("a.txt", false, Some(here)), (here.join("a.txt"), false));
+    assert_eq!(place("a.txt", false, Some(&new)), (new.clone(), false));
+    assert_eq!(place("trip", true, None), (PathBuf::from("trip"), true));
+    assert_eq!(place("trip", true, Some(here)), (here.join("trip"), true));
+    assert_eq!(place("trip", true, Some(&new)), (new.clone(), true));
+    assert_eq!(place("x/y/a.txt", false, None), (PathBuf::from("x"), true));
+    assert_eq!(place("x/y/a.txt", false, Some(here)), (here.join("x"), true));
+    assert_eq!(place("x/y/a.txt", false, Some(&new)), (new, false));
 }
 
 #[test]
-fn one_file_is_a_file_and_several_are_a_folder() {
-    assert_eq!(shape(None), Shape::File);
-    assert_eq!(shape(Some(&metadata(vec![file("a", 0, 5)]))), Shape::File);
-    let Shape::Folder(pieces) = shape(Some(&metadata(vec![file("a", 0, 5), file("d/A", 5, 2), file("d/a", 7, 1)])))
-    else {
-        panic!("folder")
-    };
-    let places: Vec<_> = pieces.iter().map(|piece| (piece.path.to_str().unwrap(), piece.offset, piece.size)).collect();
-    assert_eq!(places, [("a", 0, 5), ("d/A", 5, 2), ("d/a (2)", 7, 1)]);
+fn what_stands_there_is_refused_at_once() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("a");
+    let choose = |folder, force| Target::choose(selection("n", folder), Some(path.clone()), force).map(|_| ());
+    choose(false, false).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    assert!(matches!(choose(false, false), Err(Error::TargetExists { .. })));
+    choose(false, true).unwrap();
+    assert!(matches!(choose(true, true), Err(Error::TargetExists { .. })));
+    let slash = Target::choose(selection("n", false), Some(dir.path().join("none/")), false);
+    assert!(matches!(slash, Err(Error::TargetUnwritable { .. })));
+    assert_eq!(parent_of(Path::new("a")), Path::new("."));
 }

@@ -1,6 +1,12 @@
 //! `haulier get`.
 
-use haulier_client::{Ambient, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES, parse_link};
+use std::io::{self, Write as _};
+
+use haulier_client::{
+    Ambient, Error, Preview, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES, parse_link, peek, receive,
+    receive_stream,
+};
+use indicatif::HumanBytes;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -10,13 +16,26 @@ use crate::error::{Exit, Failure};
 use crate::passphrase::{self, Purpose, Stdin};
 use crate::progress;
 
-/// Gets, and prints where it is.
+/// Gets, and prints where it is; or lists.
 pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
-    let json = args.common.json;
-    let quiet = args.common.quiet;
+    let (json, quiet, list, stream) = (args.common.json, args.common.quiet, args.list, args.is_stream());
+    if stream && json {
+        let advice = "Leave --json out, or write to a file.";
+        return Err(Failure::new(Exit::Usage, "standard output takes either the file or JSON, not both", advice));
+    }
     let progress = progress::for_command(&args.common, "Getting");
+    let ambient = Ambient::system();
     let options = blocking(move || get_options(args)).await?;
-    let received = haulier_client::receive(options, Ambient::system(), progress).await?;
+    if list {
+        let preview = peek(options, ambient, progress).await?;
+        return print(&if json { listed_json(&preview) } else { listed(&preview) });
+    }
+    if stream {
+        let received = receive_stream(options, ambient, progress, io::stdout()).await.map_err(stream_failure)?;
+        tell_message(&received, quiet);
+        return Ok(());
+    }
+    let received = receive(options, ambient, progress).await?;
     tell_received(&received, json, quiet);
     Ok(())
 }
@@ -39,15 +58,23 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
     Ok(ReceiveOptions {
         link,
         output: args.output,
-        only: Vec::new(),
+        only: args.only,
         force: args.force,
-        wait: false,
+        wait: args.wait,
         passphrase: secret,
         parallel: args.common.parallel.get(),
         window_bytes: WINDOW_BYTES,
         allow_http: args.common.allow_http,
         retry: RetryPolicy::default(),
     })
+}
+
+/// Who reads only the beginning, such as `head`, needs no words about it.
+fn stream_failure(error: Error) -> Failure {
+    match &error {
+        Error::Output { source } if source.kind() == io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Target),
+        _ => error.into(),
+    }
 }
 
 fn tell_received(received: &Received, json: bool, quiet: bool) {
@@ -58,17 +85,69 @@ fn tell_received(received: &Received, json: bool, quiet: bool) {
             "transfer_id": received.transfer_id,
             "files": received.files,
             "message": received.message,
+            "resumed": received.resumed,
         });
         println!("{result}");
         return;
     }
-    if quiet {
-        return;
+    tell_message(received, quiet);
+    if let Some(path) = received.path.as_ref().filter(|_| !quiet) {
+        eprintln!("{}", path.display());
     }
-    if let Some(message) = &received.message {
+}
+
+fn tell_message(received: &Received, quiet: bool) {
+    if let Some(message) = received.message.as_ref().filter(|_| !quiet) {
         eprintln!("The sender says: {}", shown(message));
     }
-    if let Some(path) = &received.path {
-        eprintln!("{}", path.display());
+}
+
+/// One line a file, with its size first, as `du` has it.
+fn listed(preview: &Preview) -> String {
+    let Some(description) = &preview.description else {
+        return format!(
+            "{}\nThe server says: {}. Only the first chunk could tell; this sender gave no name and no list.",
+            preview.transfer_id,
+            HumanBytes(preview.file_size)
+        );
+    };
+    let mut text = shown(&description.name);
+    if let Some(message) = &description.message {
+        text += &format!("\nThe sender says: {}", shown(message));
+    }
+    for file in &description.files {
+        text += &format!("\n{:>12}  {}", HumanBytes(file.size).to_string(), shown(&file.path));
+    }
+    let count = description.files.len();
+    text + &format!(
+        "\n{:>12}  in {count} file{}",
+        HumanBytes(preview.file_size).to_string(),
+        if count == 1 { "" } else { "s" }
+    )
+}
+
+fn listed_json(preview: &Preview) -> String {
+    let files = preview.description.as_ref().map(|description| {
+        let file =
+            |file: &haulier_client::PreviewFile| json!({ "path": file.path, "size": file.size, "mtime": file.mtime });
+        description.files.iter().map(file).collect::<Vec<_>>()
+    });
+    json!({
+        "transfer_id": preview.transfer_id,
+        "name": preview.description.as_ref().map(|description| &description.name),
+        "message": preview.description.as_ref().and_then(|description| description.message.as_ref()),
+        "file_size": preview.file_size,
+        "files": files,
+        "authentic": preview.description.is_some(),
+    })
+    .to_string()
+}
+
+/// Who has read enough may have closed it.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::quiet(Exit::Target)),
+        Err(error) => Err(Failure::new(Exit::Target, format!("cannot write to the output: {error}"), "Try again.")),
+        Ok(()) => Ok(()),
     }
 }

@@ -1,0 +1,172 @@
+//! One sealed chunk on its way in, over as many tries as it takes: what has arrived stays when a connection breaks.
+
+use haulier_wire::TransferId;
+use haulier_wire::problem::ProblemType;
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
+use tokio::time::{Duration, Instant, timeout_at};
+
+use super::{Api, CallError, STALL_TIMEOUT, Watch, again, answer, outcome, stalled};
+
+/// A body must bring this much within each span of [`FLOOR_SPAN`]: 1 KiB/s.
+const FLOOR_BYTES: u64 = 60 << 10;
+const FLOOR_SPAN: Duration = Duration::from_secs(60);
+
+/// The bytes of one sealed chunk that are there so far.
+#[derive(Debug)]
+pub(crate) struct Arrival<'b> {
+    bytes: &'b mut Vec<u8>,
+    len: usize,
+    /// What the server calls the content that `bytes` is the beginning of.
+    etag: Option<HeaderValue>,
+    most: usize,
+}
+
+impl<'b> Arrival<'b> {
+    /// Nothing is there yet of `len` bytes; `bytes` has the capacity already.
+    pub(crate) fn new(bytes: &'b mut Vec<u8>, len: u64) -> Self {
+        bytes.clear();
+        Self { bytes, len: usize::try_from(len).unwrap_or(usize::MAX), etag: None, most: 0 }
+    }
+
+    /// The most bytes that were ever there: grows only by progress, however often it starts anew.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    fn restart(&mut self, watch: &Watch) {
+        self.bytes.clear();
+        self.etag = None;
+        watch.restarted();
+    }
+
+    /// Where to go on, when the server can be asked for the rest of the very same content.
+    fn rest(&self) -> Option<(String, HeaderValue)> {
+        let etag = self.etag.clone().filter(|_| !self.bytes.is_empty())?;
+        Some((format!("bytes={}-", self.bytes.len()), etag))
+    }
+
+    /// Whether this is exactly the rest that is missing.
+    fn is_rest(&self, response: &Response) -> bool {
+        let expected = format!("bytes {}-{}/{}", self.bytes.len(), self.len.saturating_sub(1), self.len);
+        let range = response.headers().get(CONTENT_RANGE);
+        let etag = response.headers().get(ETAG);
+        range.is_some_and(|range| *range == expected) && etag.is_none_or(|etag| Some(etag) == self.etag.as_ref())
+    }
+
+    fn missing(&self) -> usize {
+        self.len - self.bytes.len()
+    }
+}
+
+impl Api {
+    /// Fetches a sealed chunk, or what is missing of it.
+    ///
+    /// A try that breaks leaves what it brought in `arrival`, and the next one asks for the rest of the same content;
+    /// any other answer than exactly that starts the chunk anew.
+    pub(crate) async fn get_chunk(
+        &self,
+        (id, index): (TransferId, u32),
+        download: &str,
+        arrival: &mut Arrival<'_>,
+        watch: &Watch,
+    ) -> Result<(), CallError> {
+        let mut request = self.client.get(self.server.chunk_url("download", id, index)).bearer_auth(download);
+        let rest = arrival.rest();
+        let asked_for_rest = rest.is_some();
+        if let Some((range, etag)) = rest {
+            request = request.header(RANGE, range).header(IF_RANGE, etag);
+        }
+        let mut response = match answer(request).await {
+            Err(error) if asked_for_rest && is_about_the_range(&error) => {
+                arrival.restart(watch);
+                return Err(again("the rest of a chunk was refused"));
+            }
+            other => other?,
+        };
+        if asked_for_rest && response.status() == StatusCode::PARTIAL_CONTENT {
+            if !arrival.is_rest(&response) {
+                arrival.restart(watch);
+                return Err(again("another part of a chunk came than was asked for"));
+            }
+        } else {
+            arrival.restart(watch);
+            arrival.etag = strong_etag(&response);
+        }
+        let announced = response.content_length().map(|len| usize::try_from(len).unwrap_or(usize::MAX));
+        if response.status() == StatusCode::PARTIAL_CONTENT && !asked_for_rest
+            || announced.is_some_and(|len| len != arrival.missing())
+        {
+            return Err(other_length(index));
+        }
+        read_body(&mut response, index, arrival, watch).await
+    }
+}
+
+async fn read_body(
+    response: &mut Response,
+    index: u32,
+    arrival: &mut Arrival<'_>,
+    watch: &Watch,
+) -> Result<(), CallError> {
+    let mut floor = Floor::new();
+    while let Some(piece) = floor.next(response).await? {
+        if piece.len() > arrival.missing() {
+            return Err(other_length(index));
+        }
+        arrival.bytes.extend_from_slice(&piece);
+        arrival.most = arrival.most.max(arrival.bytes.len());
+        watch.moved(piece.len());
+    }
+    if arrival.missing() == 0 { Ok(()) } else { Err(again("the answer ended early")) }
+}
+
+/// Whether the answer says no more than that the rest cannot be had.
+fn is_about_the_range(error: &CallError) -> bool {
+    error.problem() == Some(ProblemType::RangeNotSatisfiable) || matches!(error, CallError::Foreign(_))
+}
+
+fn other_length(index: u32) -> CallError {
+    CallError::Broken(format!("chunk {index} has another length than it must have"))
+}
+
+/// The content's name, if it stands for exactly these bytes.
+fn strong_etag(response: &Response) -> Option<HeaderValue> {
+    response.headers().get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
+}
+
+/// Notices a body that drips: it would otherwise never be a stalled one.
+struct Floor {
+    judged_at: Instant,
+    moved: u64,
+}
+
+impl Floor {
+    /// The first pause may be longer.
+    fn new() -> Self {
+        Self { judged_at: Instant::now() + STALL_TIMEOUT, moved: 0 }
+    }
+
+    async fn next(&mut self, response: &mut Response) -> Result<Option<bytes::Bytes>, CallError> {
+        loop {
+            if let Ok(piece) = timeout_at(self.judged_at, response.chunk()).await {
+                let piece = piece.map_err(|error| outcome::of_failure(&error))?;
+                self.moved += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+                return Ok(piece);
+            }
+            self.judge()?;
+        }
+    }
+
+    /// Called once a span is over.
+    fn judge(&mut self) -> Result<(), CallError> {
+        if self.moved < FLOOR_BYTES {
+            return Err(stalled());
+        }
+        *self = Self { judged_at: Instant::now() + FLOOR_SPAN, moved: 0 };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

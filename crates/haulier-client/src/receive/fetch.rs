@@ -1,0 +1,122 @@
+//! One chunk: fetched until it is whole, opened, handed on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use haulier_format::{DownloadToken, Opened, SeedFirst};
+use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
+use haulier_wire::{ChunkIndex, TransferId};
+
+use crate::error::{Error, IntegrityError};
+use crate::http::{Api, Arrival, CallError, Retry, Role, Watch};
+use crate::progress::{Event, Progress};
+use crate::secret::blocking;
+use crate::window::{Buffer, Window};
+
+/// Bytes before the plaintext in an opened chunk: its iv.
+pub(super) const IV_BYTES: usize = 12;
+
+/// Everything that one get needs of the network, shared by its tasks.
+pub(super) struct Fetch {
+    pub(super) api: Api,
+    pub(super) retry: Retry,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) window: Window,
+    pub(super) token: DownloadToken,
+}
+
+/// The plaintext of chunk 0 of a SEED transfer, which had to open before anything else could happen.
+pub(super) struct First {
+    pub(super) plaintext: Bytes,
+}
+
+impl Fetch {
+    /// Opens chunk 0, which proves that the transfer is one, before anything is shown or written.
+    pub(super) async fn open_seed(&self, id: TransferId, seed: SeedFirst) -> Result<(Opened, First), Error> {
+        let len = seed.first_sealed_len();
+        let mut buffer = self.window.acquire(len).await;
+        self.sealed((id, 0), len, &mut buffer).await.map_err(|error| self.error(error))?;
+        blocking(move || {
+            let (opened, plaintext) = seed.open_first(buffer.vec()).map_err(|_| did_not_open(0))?;
+            let len = plaintext.len();
+            Ok((opened, First { plaintext: buffer.into_bytes().slice(IV_BYTES..IV_BYTES + len) }))
+        })
+        .await
+    }
+
+    /// Fetches one chunk, opens it in place and shows its plaintext to `use_plaintext`; hands the buffer back.
+    ///
+    /// A chunk that does not open, or has another length, is fetched once more, whole: the way may have damaged it.
+    pub(super) async fn chunk<F>(
+        &self,
+        opened: &Arc<Opened>,
+        index: ChunkIndex,
+        mut buffer: Buffer,
+        use_plaintext: F,
+    ) -> Result<Buffer, Error>
+    where
+        F: Fn(&[u8]) -> Result<(), Error> + Clone + Send + 'static,
+    {
+        self.progress.on(Event::ChunkStarted);
+        let len = opened.layout().sealed_len(index).ok_or(Error::Internal("no such chunk"))?;
+        for is_last in [false, true] {
+            match self.sealed((*opened.transfer_id(), index.get()), len, &mut buffer).await {
+                Err(CallError::Broken(_)) if !is_last => continue,
+                sealed => sealed.map_err(|error| self.error(error))?,
+            }
+            let (opened, use_plaintext) = (Arc::clone(opened), use_plaintext.clone());
+            let (returned, used) = blocking(move || {
+                let used =
+                    opened.opener().open_in_place(index, buffer.vec()).ok().map(|plaintext| use_plaintext(plaintext));
+                Ok((buffer, used))
+            })
+            .await?;
+            buffer = returned;
+            if let Some(used) = used {
+                self.progress.on(Event::ChunkDone);
+                return used.map(|()| buffer);
+            }
+            self.progress.on(Event::TakenBack(len));
+        }
+        Err(did_not_open(index.get()))
+    }
+
+    /// Fetches one sealed chunk. Each try has a lane of its own, and goes on where the one before broke off.
+    async fn sealed(&self, (id, index): (TransferId, u32), len: u64, buffer: &mut Buffer) -> Result<(), CallError> {
+        let watch = Watch::new(Arc::clone(&self.progress));
+        let mut arrival = Arrival::new(buffer.vec(), len);
+        let mut tries = self.retry.tries();
+        loop {
+            let before = arrival.most();
+            let lane = self.window.lane().await;
+            let answer = self.api.get_chunk((id, index), self.token.as_str(), &mut arrival, &watch).await;
+            match &answer {
+                Ok(()) => {
+                    watch.succeeded();
+                    lane.delivered();
+                }
+                Err(CallError::Again { .. }) => lane.broken(),
+                Err(_) => drop(lane),
+            }
+            if answer.is_err() && arrival.most() > before {
+                tries.progressed();
+            }
+            if let Some(answer) = tries.judge(answer).await {
+                return answer;
+            }
+        }
+    }
+
+    fn error(&self, error: CallError) -> Error {
+        error.into_error(self.api.server().base(), Role::Download)
+    }
+
+    /// Sealed bytes of a chunk, for counting.
+    pub(super) fn sealed_bytes(opened: &Opened, index: u32) -> u64 {
+        ChunkIndex::new(index).and_then(|index| opened.layout().sealed_len(index)).unwrap_or(SEALED_OVERHEAD_BYTES)
+    }
+}
+
+fn did_not_open(index: u32) -> Error {
+    IntegrityError::Chunk { index }.into()
+}

@@ -1,0 +1,233 @@
+//! What is kept of a get between two runs of the same command: the part and its log, beside the target.
+//!
+//! Both stay when a run ends early, so that the next one goes on; they go when the target is there, or when what they
+//! hold can be of no use any more.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use haulier_format::{ChunkIndex, ChunkLayout, TransferId};
+
+use super::chunk_log::{ChunkLog, Found, Slot};
+use super::part::{Part, remove_any};
+use super::selection::Piece;
+use super::target::{Target, parent_of};
+use crate::error::Error;
+
+/// The target's part and its log, locked for this process.
+#[derive(Debug)]
+pub(super) struct Kept {
+    target: Target,
+    layout: ChunkLayout,
+    part: Part,
+    log: ChunkLog,
+    /// Whether at least one chunk is in it.
+    holds_some: AtomicBool,
+    /// Whether it became the target, or was removed.
+    over: AtomicBool,
+    syncing: Mutex<()>,
+}
+
+impl Kept {
+    /// Opens what an earlier run kept for this target, or begins. Blocks. [`Found`] says what was there.
+    ///
+    /// `secret` is what no stranger at this disk has: the download token.
+    ///
+    /// # Errors
+    /// [`Error::TargetInUse`], [`Error::TargetUnwritable`] and [`Error::NoRoom`].
+    pub(super) fn open(
+        target: Target,
+        id: &TransferId,
+        layout: ChunkLayout,
+        secret: &str,
+    ) -> Result<(Self, Found), Error> {
+        let beside = beside(&target, id);
+        let (part_path, log_path) = (beside.with_extension("part"), beside.with_extension("chunks"));
+        let key = log_key(&target, id, &layout, secret);
+        let (log, mut found) = ChunkLog::claim(&log_path, key).map_err(|error| at_target(error, &target.path))?;
+        match Self::part(&part_path, &target, &log, &mut found) {
+            Ok(part) => {
+                let holds_some = AtomicBool::new(false);
+                Ok((
+                    Self {
+                        target,
+                        layout,
+                        part,
+                        log,
+                        holds_some,
+                        over: AtomicBool::new(false),
+                        syncing: Mutex::new(()),
+                    },
+                    found,
+                ))
+            }
+            Err(error) => {
+                // With a part that an earlier run left, the log is worth keeping.
+                if found != Found::Same {
+                    let _ = log.remove();
+                }
+                Err(at_target(error, &target.path))
+            }
+        }
+    }
+
+    fn part(path: &Path, target: &Target, log: &ChunkLog, found: &mut Found) -> Result<Part, Error> {
+        let (folder, pieces) = (target.selection.folder, target.selection.pieces.as_slice());
+        if *found == Found::Same {
+            if let Some(part) = Part::reopen(path, folder, pieces)? {
+                return Ok(part);
+            }
+            *found = Found::Unusable;
+            log.clear().map_err(|error| Error::unwritable(path, error))?;
+        }
+        remove_any(path).map_err(|error| Error::unwritable(path, error))?;
+        Part::create(path, folder, pieces)
+    }
+
+    /// The chunks that the log says are there. Blocks.
+    pub(super) fn noted(&self) -> Result<Vec<(u32, Slot)>, Error> {
+        self.log.slots(&self.target.selection.chunks).map_err(|error| self.unwritable(error))
+    }
+
+    /// Whether a chunk's place in the part still holds what it held when it was noted. Blocks.
+    pub(super) fn still_holds(&self, index: u32, slot: &Slot) -> bool {
+        let place = ChunkIndex::new(index)
+            .and_then(|index| Some((self.layout.plaintext_offset(index), self.layout.plaintext_len(index)?)));
+        let Some((offset, len)) = place else { return false };
+        let mut hasher = self.log.hasher(index);
+        let read = self.part.read(offset, usize::try_from(len).unwrap_or(usize::MAX), &mut hasher);
+        let holds = read.is_ok() && hasher.finalize() == *slot;
+        self.holds_some.fetch_or(holds, Ordering::Relaxed);
+        holds
+    }
+
+    /// Writes an opened chunk and notes it. Blocks; many threads may at once.
+    ///
+    /// # Errors
+    /// [`Error::TargetUnwritable`].
+    pub(super) fn take(&self, index: ChunkIndex, plaintext: &[u8]) -> Result<(), Error> {
+        let offset = self.layout.plaintext_offset(index);
+        let mut hasher = self.log.hasher(index.get());
+        let written =
+            self.part.write(plaintext, offset, &mut hasher).and_then(|()| self.log.note(index.get(), &hasher));
+        written.map_err(|error| self.unwritable(error))?;
+        self.holds_some.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes what was written so far durable, so that little is left for the end; not while another call does. Blocks.
+    pub(super) fn sync_some(&self) -> Result<(), Error> {
+        match self.syncing.try_lock() {
+            Ok(_only) => self.part.sync_some().map_err(|error| self.unwritable(error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Gives the whole its name. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`] unless `replace`, and [`Error::TargetUnwritable`]; all is then still there.
+    pub(super) fn publish(&self, replace: bool) -> Result<PathBuf, Error> {
+        self.part.publish(&self.target.path, replace)?;
+        self.over.store(true, Ordering::Relaxed);
+        // A log without a part says nothing.
+        let _ = self.log.remove();
+        Ok(self.target.path.clone())
+    }
+
+    /// Removes it, since it can be of no use any more. Blocks.
+    pub(super) fn discard(&self) {
+        if !self.over.swap(true, Ordering::Relaxed) {
+            self.part.remove();
+            let _ = self.log.remove();
+        }
+    }
+
+    /// Whether anything would be lost if it were removed.
+    pub(super) fn holds_some(&self) -> bool {
+        self.holds_some.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.target.selection.pieces
+    }
+
+    pub(super) fn chunks(&self) -> &[Range<u32>] {
+        &self.target.selection.chunks
+    }
+
+    fn unwritable(&self, error: io::Error) -> Error {
+        Error::unwritable(&self.target.path, error)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.holds_some() {
+            self.discard();
+        }
+    }
+}
+
+/// `.haulier-ID-TAG`, in the target's folder: other targets there have other tags.
+fn beside(target: &Target, id: &TransferId) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(target.path.file_name().unwrap_or_default().as_encoded_bytes());
+    for piece in &target.selection.pieces {
+        hasher.update(b"\0").update(&piece.offset.to_be_bytes()).update(piece.path.as_bytes());
+    }
+    let tag = hasher.finalize().to_hex();
+    target.parent().join(format!(".haulier-{id}-{}", &tag[..8]))
+}
+
+/// Removes what earlier runs kept of a transfer that is gone, where the same command would have looked for it. Blocks.
+pub(super) fn forget(id: &TransferId, output: Option<&Path>) {
+    let folder = match output {
+        None => Path::new("."),
+        Some(path) if path.is_dir() => path,
+        Some(path) => parent_of(path),
+    };
+    let prefix = format!(".haulier-{id}-");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_log = path.extension().is_some_and(|extension| extension == "chunks");
+        if is_log && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            // Any key will do: the lock alone matters.
+            if let Ok((log, _)) = ChunkLog::claim(&path, [0; blake3::OUT_LEN]) {
+                let _ = remove_any(&path.with_extension("part"));
+                let _ = log.remove();
+            }
+        }
+    }
+}
+
+/// Everything that the part's content depends on, and a secret.
+fn log_key(target: &Target, id: &TransferId, layout: &ChunkLayout, secret: &str) -> Slot {
+    let mut hasher = blake3::Hasher::new_derive_key("haulier v1 log of received chunks");
+    hasher.update(secret.as_bytes()).update(b"\0").update(id.as_str().as_bytes()).update(b"\0");
+    for number in [layout.file_size(), layout.chunk_size().into(), target.selection.folder.into()] {
+        hasher.update(&number.to_be_bytes());
+    }
+    for piece in &target.selection.pieces {
+        for number in [piece.offset, piece.size, piece.path.len() as u64] {
+            hasher.update(&number.to_be_bytes());
+        }
+        hasher.update(piece.path.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Names the target, which the person knows, in place of the hidden part.
+fn at_target(error: Error, target: &Path) -> Error {
+    match error {
+        Error::TargetUnwritable { source, .. } => Error::TargetUnwritable { path: target.to_owned(), source },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

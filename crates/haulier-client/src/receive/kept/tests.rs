@@ -1,0 +1,181 @@
+//! What one run leaves for the next, and what it does not.
+
+use std::os::unix::fs::{FileExt as _, symlink};
+
+use haulier_format::ByteLen;
+use tempfile::{TempDir, tempdir};
+
+use super::super::selection::Selection;
+use super::*;
+
+const CHUNK: u64 = 1 << 10;
+
+fn layout() -> ChunkLayout {
+    ChunkLayout::new(ByteLen::new(3 * CHUNK + 1).unwrap(), CHUNK).unwrap()
+}
+
+fn id() -> TransferId {
+    "0a".repeat(16).parse().unwrap()
+}
+
+fn target(dir: &TempDir, name: &str, folder: bool) -> Target {
+    let piece = |path: &str, offset, size| Piece { path: path.into(), offset, size, mtime: None };
+    let pieces = if folder {
+        vec![piece("a", 0, CHUNK), piece("d/b", CHUNK, 2 * CHUNK + 1)]
+    } else {
+        vec![piece("a", 0, 3 * CHUNK + 1)]
+    };
+    let selection = Selection { name: name.into(), folder, pieces, chunks: std::iter::once(0..4).collect() };
+    Target { path: dir.path().join(name), selection }
+}
+
+fn open(dir: &TempDir, folder: bool) -> (Kept, Found) {
+    Kept::open(target(dir, "t", folder), &id(), layout(), "secret").unwrap()
+}
+
+fn plaintext(index: u32) -> Vec<u8> {
+    let index = ChunkIndex::new(index).unwrap();
+    vec![u8::try_from(index.get()).unwrap() + 1; layout().plaintext_len(index).unwrap() as usize]
+}
+
+fn take(kept: &Kept, indices: &[u32]) {
+    for index in indices {
+        kept.take(ChunkIndex::new(*index).unwrap(), &plaintext(*index)).unwrap();
+    }
+}
+
+fn there(kept: &Kept) -> Vec<u32> {
+    let noted = kept.noted().unwrap();
+    noted.iter().filter(|(index, slot)| kept.still_holds(*index, slot)).map(|(index, _)| *index).collect()
+}
+
+fn hidden(dir: &TempDir, extension: &str) -> PathBuf {
+    let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = entries.filter(|path| path.extension().is_some_and(|have| have == extension)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.pop().unwrap()
+}
+
+fn count(dir: &TempDir) -> usize {
+    fs::read_dir(dir.path()).unwrap().count()
+}
+
+#[test]
+fn the_next_run_finds_what_was_taken_and_nothing_else() {
+    for folder in [false, true] {
+        let dir = tempdir().unwrap();
+        let (kept, found) = open(&dir, folder);
+        assert_eq!(found, Found::Nothing);
+        take(&kept, &[3, 1]);
+        drop(kept);
+        let (kept, found) = open(&dir, folder);
+        assert_eq!((found, there(&kept)), (Found::Same, vec![1, 3]));
+        take(&kept, &[0, 2]);
+        assert_eq!(there(&kept), [0, 1, 2, 3]);
+        let path = kept.publish(false).unwrap();
+        drop(kept);
+        assert_eq!(count(&dir), 1, "the target alone");
+        let whole: Vec<u8> = (0..4).flat_map(plaintext).collect();
+        let got = if folder {
+            [fs::read(path.join("a")).unwrap(), fs::read(path.join("d/b")).unwrap()].concat()
+        } else {
+            fs::read(path).unwrap()
+        };
+        assert_eq!(got, whole);
+    }
+}
+
+#[test]
+fn a_chunk_whose_bytes_changed_or_never_reached_the_disk_is_not_believed() {
+    for folder in [false, true] {
+        let dir = tempdir().unwrap();
+        let (kept, _) = open(&dir, folder);
+        take(&kept, &[0, 1, 2, 3]);
+        drop(kept);
+        let part = hidden(&dir, "part");
+        let (file, offset) = if folder { (part.join("d/b"), CHUNK) } else { (part, 2 * CHUNK) };
+        fs::File::options().write(true).open(file).unwrap().write_all_at(&[0; 4], offset + 5).unwrap();
+        assert_eq!(there(&open(&dir, folder).0), [0, 1, 3]);
+    }
+}
+
+#[test]
+fn a_damaged_slot_costs_its_chunk_and_a_damaged_header_all_of_them() {
+    let dir = tempdir().unwrap();
+    let (kept, _) = open(&dir, false);
+    take(&kept, &[0, 1, 2, 3]);
+    drop(kept);
+    let log = hidden(&dir, "chunks");
+    let damage = |offset| fs::File::options().write(true).open(&log).unwrap().write_all_at(&[0xff], offset).unwrap();
+    damage(48 + 32 + 9);
+    assert_eq!(there(&open(&dir, false).0), [0, 2, 3]);
+    damage(20);
+    let (kept, found) = open(&dir, false);
+    assert_eq!((found, there(&kept)), (Found::Unusable, vec![]));
+    drop(kept);
+    assert_eq!(count(&dir), 0, "what holds nothing is not left behind");
+}
+
+#[test]
+fn another_secret_another_size_and_another_shape_start_anew() {
+    let dir = tempdir().unwrap();
+    let again = |secret: &str, layout| Kept::open(target(&dir, "t", false), &id(), layout, secret).unwrap();
+    take(&again("secret", layout()).0, &[0]);
+    let (kept, found) = again("other", layout());
+    assert_eq!((found, there(&kept)), (Found::Unusable, vec![]));
+    take(&kept, &[0]);
+    drop(kept);
+    let smaller = ChunkLayout::new(ByteLen::new(3 * CHUNK + 1).unwrap(), 2 * CHUNK).unwrap();
+    assert_eq!(again("other", smaller).1, Found::Unusable);
+    let part = {
+        take(&again("secret", layout()).0, &[0]);
+        hidden(&dir, "part")
+    };
+    fs::remove_file(&part).unwrap();
+    fs::create_dir(&part).unwrap();
+    assert_eq!(again("secret", layout()).1, Found::Unusable, "a folder in the part's place");
+}
+
+#[test]
+fn a_link_in_the_parts_place_is_removed_and_not_followed() {
+    let dir = tempdir().unwrap();
+    let elsewhere = tempdir().unwrap();
+    let victim = elsewhere.path().join("victim");
+    fs::write(&victim, vec![9; 3_073]).unwrap();
+    take(&open(&dir, false).0, &[0, 1]);
+    let part = hidden(&dir, "part");
+    fs::remove_file(&part).unwrap();
+    symlink(&victim, &part).unwrap();
+    let (kept, found) = open(&dir, false);
+    assert_eq!((found, there(&kept)), (Found::Unusable, vec![]));
+    take(&kept, &[0]);
+    assert_eq!(fs::read(&victim).unwrap(), vec![9; 3_073]);
+}
+
+#[test]
+fn targets_in_one_folder_do_not_meet() {
+    let dir = tempdir().unwrap();
+    let (one, _) = open(&dir, false);
+    let (two, found) = Kept::open(target(&dir, "u", false), &id(), layout(), "secret").unwrap();
+    assert_eq!(found, Found::Nothing);
+    take(&one, &[0]);
+    assert!(there(&two).is_empty());
+    let again = Kept::open(target(&dir, "t", false), &id(), layout(), "secret");
+    assert!(matches!(again, Err(Error::TargetInUse { .. })));
+}
+
+#[test]
+fn what_a_transfer_left_is_forgotten_with_it_unless_somebody_works_on_it() {
+    let dir = tempdir().unwrap();
+    take(&open(&dir, false).0, &[0]);
+    let (kept, _) = Kept::open(target(&dir, "u", true), &id(), layout(), "secret").unwrap();
+    take(&kept, &[0]);
+    fs::write(dir.path().join("other"), b"").unwrap();
+    forget(&"0b".repeat(16).parse().unwrap(), Some(dir.path()));
+    assert_eq!(count(&dir), 5);
+    forget(&id(), Some(dir.path()));
+    assert_eq!(count(&dir), 3, "the other target's, and a file");
+    drop(kept);
+    forget(&id(), Some(&dir.path().join("u")));
+    assert_eq!(count(&dir), 1);
+}
