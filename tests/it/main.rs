@@ -16,6 +16,7 @@ mod delete;
 mod digest;
 mod disk_full;
 mod expiry;
+mod get;
 mod harness;
 mod lies;
 mod malformed;
