@@ -6,8 +6,11 @@
 #![deny(missing_docs)]
 
 mod ambient;
+pub mod diagnose;
 pub mod error;
 mod http;
+mod inspect;
+pub mod owned;
 pub mod progress;
 mod receive;
 mod resume;
@@ -20,6 +23,7 @@ pub use ambient::Ambient;
 pub use error::Error;
 pub use haulier_format::{KeyMode, Passphrase};
 pub use http::{RetryPolicy, Server};
+pub use inspect::{InspectOptions, inspect};
 pub use receive::{
     Description, Preview, PreviewFile, ReceiveOptions, Received, parse_link, peek, receive, receive_stream,
 };

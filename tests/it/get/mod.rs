@@ -43,7 +43,7 @@ impl Way {
         let sent = haulier.send(path, server.url(), more).await;
         let link = sent.link.replace(server.url(), proxy.url());
         std::fs::create_dir(haulier.home().join("there")).expect("made");
-        Self { server: server, proxy, haulier, link, id: sent.transfer_id, sent: Vec::new() }
+        Self { server, proxy, haulier, link, id: sent.transfer_id, sent: Vec::new() }
     }
 
     fn there(&self) -> PathBuf {

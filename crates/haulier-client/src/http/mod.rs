@@ -6,6 +6,8 @@
 
 mod arrival;
 mod body;
+mod certificate;
+mod contact;
 mod outcome;
 mod retry;
 mod server;
@@ -14,7 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haulier_wire::api::{
-    ChunkResponse, CompleteResponse, CreateRequest, CreateResponse, Info, Manifest, ServerConfig, UploadStatus,
+    ChunkResponse, CompleteResponse, CreateRequest, CreateResponse, DeleteResponse, DeleteStatus, Info, Manifest,
+    ServerConfig, UpdateRequest, UploadStatus,
 };
 use haulier_wire::limit::MAX_JSON_BODY_BYTES;
 use haulier_wire::{TransferId, header};
@@ -25,6 +28,7 @@ use tokio::time::timeout;
 
 pub(crate) use arrival::Arrival;
 pub(crate) use body::{ChunkBody, Watch};
+pub(crate) use contact::Contact;
 pub(crate) use outcome::{CallError, Role};
 pub use retry::RetryPolicy;
 pub(crate) use retry::{Retry, until_final};
@@ -54,6 +58,7 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            .tls_info(true)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(UNACKNOWLEDGED_TIMEOUT / 2)
             .tcp_nodelay(true);
@@ -114,9 +119,23 @@ impl Api {
         json(request.header(CONTENT_LENGTH, 0)).await
     }
 
-    /// Deletes a transfer; the answer's body does not matter.
-    pub(crate) async fn delete(&self, id: TransferId, owner: &str) -> Result<(), CallError> {
-        answer(self.client.delete(self.server.transfer_url("delete", id)).bearer_auth(owner)).await.map(|_| ())
+    /// Deletes a transfer and says whether it had been deleted before.
+    pub(crate) async fn delete(&self, id: TransferId, owner: &str) -> Result<DeleteStatus, CallError> {
+        let request = self.client.delete(self.server.transfer_url("delete", id)).bearer_auth(owner);
+        let deleted: DeleteResponse = json(request).await?;
+        if deleted.transfer_id == id { Ok(deleted.status) } else { Err(another_transfer()) }
+    }
+
+    /// Changes when a transfer ends, and how often it can be downloaded.
+    pub(crate) async fn update(
+        &self,
+        id: TransferId,
+        owner: &str,
+        change: &UpdateRequest,
+    ) -> Result<UploadStatus, CallError> {
+        let request = self.client.patch(self.server.transfer_url("upload", id)).bearer_auth(owner).json(change);
+        let status: UploadStatus = json(request).await?;
+        if status.transfer_id == id { Ok(status) } else { Err(another_transfer()) }
     }
 
     pub(crate) async fn info(&self, id: TransferId) -> Result<Info, CallError> {
@@ -183,6 +202,10 @@ fn secret_value(token: &str) -> Result<HeaderValue, CallError> {
         HeaderValue::from_str(token).map_err(|_| CallError::Unsendable("the access token cannot be sent"))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn another_transfer() -> CallError {
+    CallError::Broken("it answered about another transfer".into())
 }
 
 fn stalled() -> CallError {

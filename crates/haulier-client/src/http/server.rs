@@ -48,6 +48,22 @@ impl Server {
         address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
     }
 
+    /// Whether the connection is encrypted.
+    pub(crate) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The host as a resolver takes it, and the port.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        (host, self.url.port_or_known_default().unwrap_or(443))
+    }
+
+    /// `/readyz`.
+    pub(super) fn ready_url(&self) -> Url {
+        self.at(&["readyz"])
+    }
+
     /// `/api/config`.
     pub(super) fn config_url(&self) -> Url {
         self.at(&["api", "config"])

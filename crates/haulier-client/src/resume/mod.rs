@@ -11,6 +11,7 @@ mod record;
 mod state;
 mod tags;
 mod tidy;
+mod unfinished;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
@@ -24,6 +25,7 @@ use zeroize::Zeroizing;
 pub(crate) use record::SentRecord;
 pub(crate) use state::{Fingerprint, Request, State};
 pub(crate) use tags::{TagError, TagLog};
+pub(crate) use unfinished::{Claim, Claimed, Unfinished};
 
 use crate::error::Error;
 

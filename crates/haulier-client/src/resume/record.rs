@@ -1,8 +1,19 @@
 //! What stays of a transfer that this machine sent: enough to list and to delete it, not to open it.
 
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
 use haulier_wire::{Timestamp, TransferId};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+use super::Store;
+use crate::error::Error;
+
+const VERSION: u32 = 1;
+/// No record is longer.
+const MAX_RECORD_BYTES: u64 = 64 << 10;
 
 /// The content of `sent/ID.json`. Holds no key, so no link can be made from it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -23,5 +34,65 @@ pub(crate) struct SentRecord {
 impl std::fmt::Debug for SentRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SentRecord").field("transfer_id", &self.transfer_id).finish_non_exhaustive()
+    }
+}
+
+/// All records that can be read, newest first, and the files that cannot.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    pub(crate) whole: Vec<SentRecord>,
+    pub(crate) damaged: Vec<PathBuf>,
+}
+
+impl Store {
+    /// The store as it is: makes no folder. What is not there reads as empty.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Reads the records of everything that was sent.
+    pub(crate) fn records(&self) -> Result<Records, Error> {
+        let mut records = Records::default();
+        for path in entries(&self.root.join("sent"))? {
+            // What a run that was killed left behind: its record was never acknowledged.
+            if path.extension().is_some_and(|extension| extension == "new") {
+                continue;
+            }
+            match read_record(&path) {
+                Some(record) => records.whole.push(record),
+                None => records.damaged.push(path),
+            }
+        }
+        records.whole.sort_by(|a, b| (b.sent_at, &b.transfer_id).cmp(&(a.sent_at, &a.transfer_id)));
+        records.damaged.sort();
+        Ok(records)
+    }
+
+    /// Forgets a transfer that is gone.
+    pub(crate) fn forget_record(&self, id: TransferId) -> Result<(), Error> {
+        let path = self.root.join("sent").join(format!("{id}.json"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::state(path, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a record that stands under its own name.
+fn read_record(path: &Path) -> Option<SentRecord> {
+    let mut text = Zeroizing::new(Vec::new());
+    fs::File::open(path).ok()?.take(MAX_RECORD_BYTES).read_to_end(&mut text).ok()?;
+    let record: SentRecord = serde_json::from_slice(&text).ok()?;
+    let named = path.file_stem().is_some_and(|stem| stem == record.transfer_id.as_str());
+    (named && record.v == VERSION).then_some(record)
+}
+
+/// The files and folders in a folder; none when it is not there.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |error| Error::state(folder, error);
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
     }
 }

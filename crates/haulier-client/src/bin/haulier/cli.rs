@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+mod machine;
+mod owner;
+
+pub(crate) use machine::{CompletionsArgs, DoctorArgs, ManArgs};
+pub(crate) use owner::{EditArgs, InfoArgs, ListArgs, RmArgs};
+
 /// The largest number that every JSON reader keeps exactly.
 const MAX_DOWNLOADS: u64 = (1 << 53) - 1;
 
@@ -27,9 +33,77 @@ With --json, standard output carries one JSON object a line: events while it run
 (none with --quiet), and as the last line the result, or what went wrong:
 {\"error\":{\"code\",\"exit_code\",\"message\",\"advice\"}}.";
 
+const START: &str = "\
+Begin here:
+  haulier doctor --to https://HOST         Is the server there, and will it do?
+  haulier send --to https://HOST FILE      Prints the link to hand on.
+  haulier get 'LINK'                       Gets what the link stands for.
+
+The server can be kept in ~/.config/haulier/config.toml: server = \"https://HOST\"";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  haulier send video.mp4
+  haulier send --expires 2d --message 'The final cut' video.mp4
+  haulier send --passphrase contract.pdf
+
+The same command again goes on where an interrupted one stopped.";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  haulier get 'https://HOST/#ID/KEY'
+  haulier get 'https://HOST/#ID/KEY' -o /mnt/large/
+  haulier get - < link.txt
+
+The quotes keep the shell from reading the # as a comment.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  haulier list
+  haulier list --json
+
+Shows what this machine keeps; no server is asked.";
+
+const RM_EXAMPLES: &str = "\
+Examples:
+  haulier rm 3f2a91c0
+  haulier rm 'https://HOST/#ID/KEY' 77b0a1
+  haulier list --json | jq -r '.transfers[].transfer_id' | xargs haulier rm";
+
+const EDIT_EXAMPLES: &str = "\
+Examples:
+  haulier edit 3f2a91c0 --expires 14d
+  haulier edit 3f2a91c0 --expires 1h";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  haulier info 'https://HOST/#ID/KEY'
+  haulier info 3f2a91c0
+  haulier info - < link.txt";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  haulier doctor
+  haulier doctor --to https://HOST
+  haulier doctor --no-round-trip --json
+
+Ends with 0 if nothing failed, warnings or not, and with 6 otherwise.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  haulier completions bash > ~/.local/share/bash-completion/completions/haulier
+  haulier completions zsh > \"${fpath[1]}/_haulier\"
+  haulier completions fish > ~/.config/fish/completions/haulier.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  haulier man | man -l -
+  haulier man ~/.local/share/man/man1";
+
 /// Send files of any size; only whoever has the link can open them.
 #[derive(Debug, Parser)]
-#[command(name = "haulier", version, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "haulier", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = START, after_long_help = with_codes(START))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,11 +112,52 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send files and folders, and print their link.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = SEND_EXAMPLES, after_long_help = with_codes(SEND_EXAMPLES))]
     Send(SendArgs),
     /// Get what a link stands for.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = GET_EXAMPLES, after_long_help = with_codes(GET_EXAMPLES))]
     Get(GetArgs),
+    /// Show what a link stands for, without getting it.
+    #[command(after_help = INFO_EXAMPLES)]
+    Info(InfoArgs),
+    /// List what this machine sent, and uploads that are not finished.
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    List(ListArgs),
+    /// Delete transfers that this machine sent, or give up uploads.
+    #[command(after_help = RM_EXAMPLES)]
+    Rm(RmArgs),
+    /// Change how long a transfer lives.
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(EditArgs),
+    /// Check the configuration, the network and the server, and try a transfer.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+    /// Print a script that completes haulier's commands in a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder.
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Whether a script reads the answer.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Send(args) => args.common.json,
+            Self::Get(args) => args.common.json,
+            Self::Info(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Rm(args) => args.json,
+            Self::Edit(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
+fn with_codes(examples: &str) -> String {
+    format!("{examples}\n\n{EXIT_CODES}")
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::{Exit, Failure};
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+const SERVER: &str = "HAULIER_SERVER";
 const ACCESS_TOKEN: &str = "HAULIER_ACCESS_TOKEN";
 
 /// The content of `haulier/config.toml`.
@@ -21,11 +22,39 @@ struct File {
     server: Option<String>,
 }
 
+/// A server's address, and who named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChosenServer {
+    pub(crate) address: String,
+    pub(crate) origin: Origin,
+}
+
+/// Who named the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Argument,
+    Environment,
+    File(PathBuf),
+    Nobody,
+}
+
 /// The server's address: as asked for (`--to`, `HAULIER_SERVER`), else the file's, else this machine's.
 pub(crate) fn server(asked: Option<String>) -> Result<String, Failure> {
-    match asked {
-        Some(server) => Ok(server),
-        None => Ok(read_file()?.server.unwrap_or_else(|| DEFAULT_SERVER.to_owned())),
+    chosen_server(asked).map(|chosen| chosen.address)
+}
+
+/// As [`server`], and tells where the address comes from.
+pub(crate) fn chosen_server(asked: Option<String>) -> Result<ChosenServer, Failure> {
+    let chosen = |address, origin| Ok(ChosenServer { address, origin });
+    if let Some(address) = asked {
+        return chosen(address, Origin::Argument);
+    }
+    if let Some(address) = env::var(SERVER).ok().filter(|address| !address.is_empty()) {
+        return chosen(address, Origin::Environment);
+    }
+    match read_file()?.server {
+        Some(address) => chosen(address, Origin::File(file_path()?)),
+        None => chosen(DEFAULT_SERVER.to_owned(), Origin::Nobody),
     }
 }
 
@@ -39,8 +68,12 @@ pub(crate) fn state_dir() -> Result<PathBuf, Failure> {
     base_dir("XDG_STATE_HOME", ".local/state").map(|base| base.join("haulier"))
 }
 
+fn file_path() -> Result<PathBuf, Failure> {
+    base_dir("XDG_CONFIG_HOME", ".config").map(|base| base.join("haulier/config.toml"))
+}
+
 fn read_file() -> Result<File, Failure> {
-    let path = base_dir("XDG_CONFIG_HOME", ".config")?.join("haulier/config.toml");
+    let path = file_path()?;
     let advice = r#"It may hold: server = "https://HOST""#;
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

@@ -6,6 +6,8 @@ use haulier_client::Error;
 use haulier_client::error::{InputProblem, IntegrityError, LimitError};
 use serde::Serialize;
 
+use crate::screen;
+
 /// Every way to end, as a number for scripts. Listed in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -69,9 +71,25 @@ impl Failure {
         Self { exit, message: message.into(), advice: Some(advice.into()) }
     }
 
-    /// An end that whoever started the program brought about, and needs no words about.
-    pub(crate) fn quiet(exit: Exit) -> Self {
+    /// Ends the program with its number and without a word: nobody is left to read one.
+    pub(crate) fn silent(exit: Exit) -> Self {
         Self { exit, message: String::new(), advice: None }
+    }
+
+    /// The person asked the program to stop.
+    pub(crate) fn interrupted(advice: impl Into<Option<&'static str>>) -> Self {
+        let advice = advice.into().map(str::to_owned);
+        Self { exit: Exit::Interrupted, message: "interrupted".into(), advice }
+    }
+
+    /// What happened.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// Tells it on standard error, or as the last line of standard output for scripts.
@@ -86,12 +104,13 @@ impl Failure {
                 message: &self.message,
                 advice: self.advice.as_deref(),
             };
-            println!("{}", serde_json::to_string(&Document { error }).unwrap_or_default());
+            // The exit code says it as well, should nobody read this.
+            let _ = screen::out(serde_json::to_string(&Document { error }).unwrap_or_default());
             return;
         }
-        eprintln!("haulier: {}", self.message);
+        screen::note(format_args!("haulier: {}", self.message));
         if let Some(advice) = &self.advice {
-            eprintln!("{advice}");
+            screen::note(advice);
         }
     }
 }

@@ -1,20 +1,18 @@
 //! `haulier get`.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use haulier_client::{
-    Ambient, Error, Preview, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES, parse_link, peek, receive,
-    receive_stream,
+    Ambient, Error, ReceiveOptions, Received, RetryPolicy, WINDOW_BYTES, parse_link, peek, receive, receive_stream,
 };
-use indicatif::HumanBytes;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{blocking, shown};
+use super::{blocking, listing, text};
 use crate::cli::GetArgs;
 use crate::error::{Exit, Failure};
 use crate::passphrase::{self, Purpose, Stdin};
-use crate::progress;
+use crate::{progress, screen};
 
 /// Gets, and prints where it is; or lists.
 pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
@@ -28,7 +26,7 @@ pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
     let options = blocking(move || get_options(args)).await?;
     if list {
         let preview = peek(options, ambient, progress).await?;
-        return print(&if json { listed_json(&preview) } else { listed(&preview) });
+        return if json { screen::out(listing::json(&preview)) } else { screen::out(listing::lines(&preview)) };
     }
     if stream {
         let received = receive_stream(options, ambient, progress, io::stdout()).await.map_err(stream_failure)?;
@@ -36,8 +34,7 @@ pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let received = receive(options, ambient, progress).await?;
-    tell_received(&received, json, quiet);
-    Ok(())
+    tell_received(&received, json, quiet)
 }
 
 fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
@@ -72,12 +69,12 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
 /// Who reads only the beginning, such as `head`, needs no words about it.
 fn stream_failure(error: Error) -> Failure {
     match &error {
-        Error::Output { source } if source.kind() == io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Target),
+        Error::Output { source } if source.kind() == io::ErrorKind::BrokenPipe => Failure::silent(Exit::Target),
         _ => error.into(),
     }
 }
 
-fn tell_received(received: &Received, json: bool, quiet: bool) {
+fn tell_received(received: &Received, json: bool, quiet: bool) -> Result<(), Failure> {
     if json {
         let result = json!({
             "path": received.path.as_ref().map(|path| path.to_string_lossy()),
@@ -87,67 +84,17 @@ fn tell_received(received: &Received, json: bool, quiet: bool) {
             "message": received.message,
             "resumed": received.resumed,
         });
-        println!("{result}");
-        return;
+        return screen::out(result);
     }
     tell_message(received, quiet);
     if let Some(path) = received.path.as_ref().filter(|_| !quiet) {
-        eprintln!("{}", path.display());
+        screen::note(text::line(&path.to_string_lossy()));
     }
+    Ok(())
 }
 
 fn tell_message(received: &Received, quiet: bool) {
     if let Some(message) = received.message.as_ref().filter(|_| !quiet) {
-        eprintln!("The sender says: {}", shown(message));
-    }
-}
-
-/// One line a file, with its size first, as `du` has it.
-fn listed(preview: &Preview) -> String {
-    let Some(description) = &preview.description else {
-        return format!(
-            "{}\nThe server says: {}. Only the first chunk could tell; this sender gave no name and no list.",
-            preview.transfer_id,
-            HumanBytes(preview.file_size)
-        );
-    };
-    let mut text = shown(&description.name);
-    if let Some(message) = &description.message {
-        text += &format!("\nThe sender says: {}", shown(message));
-    }
-    for file in &description.files {
-        text += &format!("\n{:>12}  {}", HumanBytes(file.size).to_string(), shown(&file.path));
-    }
-    let count = description.files.len();
-    text + &format!(
-        "\n{:>12}  in {count} file{}",
-        HumanBytes(preview.file_size).to_string(),
-        if count == 1 { "" } else { "s" }
-    )
-}
-
-fn listed_json(preview: &Preview) -> String {
-    let files = preview.description.as_ref().map(|description| {
-        let file =
-            |file: &haulier_client::PreviewFile| json!({ "path": file.path, "size": file.size, "mtime": file.mtime });
-        description.files.iter().map(file).collect::<Vec<_>>()
-    });
-    json!({
-        "transfer_id": preview.transfer_id,
-        "name": preview.description.as_ref().map(|description| &description.name),
-        "message": preview.description.as_ref().and_then(|description| description.message.as_ref()),
-        "file_size": preview.file_size,
-        "files": files,
-        "authentic": preview.description.is_some(),
-    })
-    .to_string()
-}
-
-/// Who has read enough may have closed it.
-fn print(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::quiet(Exit::Target)),
-        Err(error) => Err(Failure::new(Exit::Target, format!("cannot write to the output: {error}"), "Try again.")),
-        Ok(()) => Ok(()),
+        screen::note(format_args!("The sender says: {}", text::lines(message)));
     }
 }

@@ -4,10 +4,11 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
 use crate::error::{Exit, Failure};
+use crate::screen;
 
 /// Shows it on standard error, where progress and messages go.
 pub(super) fn show(link: &str) -> Result<(), Failure> {
-    eprintln!("{}", draw(link)?);
+    screen::note(draw(link)?);
     Ok(())
 }
 

@@ -8,11 +8,11 @@ use haulier_client::{Ambient, RetryPolicy, SendOptions, Sent, Server, Source, St
 use haulier_format::KeyMode;
 use serde_json::json;
 
-use super::{blocking, qr_code};
+use super::{blocking, qr_code, text};
 use crate::cli::SendArgs;
 use crate::error::{Exit, Failure};
 use crate::passphrase::{self, Purpose, Stdin};
-use crate::{config, progress};
+use crate::{config, progress, screen};
 
 /// Sends, and prints the link.
 pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
@@ -22,7 +22,11 @@ pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     let choose = Purpose::Choose(ambient.clone());
     let options = blocking(move || options(args, choose)).await?;
     let sent = haulier_client::send(options, ambient, progress).await?;
-    tell(&sent, json);
+    if let Err(failure) = tell(&sent, json) {
+        // Nobody has the link yet: the same command shows it again.
+        sent.keep_state();
+        return Err(failure);
+    }
     if qr { qr_code::show(sent.link.as_str()) } else { Ok(()) }
 }
 
@@ -80,7 +84,7 @@ fn source(paths: Vec<PathBuf>, tar: bool, leave_out: bool) -> Result<Source, Fai
 }
 
 /// Without `--json` the link alone goes to standard output, so that it can be piped.
-fn tell(sent: &Sent, json: bool) {
+fn tell(sent: &Sent, json: bool) -> Result<(), Failure> {
     if json {
         let result = json!({
             "transfer_id": sent.transfer_id,
@@ -93,11 +97,12 @@ fn tell(sent: &Sent, json: bool) {
             "total_chunks": sent.total_chunks,
             "resumed": sent.resumed,
         });
-        println!("{result}");
-        return;
+        return screen::out(result);
     }
-    println!("{}", sent.link.as_str());
+    screen::out(sent.link.as_str())?;
     if std::io::stderr().is_terminal() {
-        eprintln!("Whoever has this link can get {:?} until {:.0}.", sent.name, sent.expires_at);
+        let (name, end) = (text::line(&sent.name), text::moment(sent.expires_at));
+        screen::note(format_args!("Whoever has this link can get {name} until {end}."));
     }
+    Ok(())
 }

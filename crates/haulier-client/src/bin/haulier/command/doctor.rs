@@ -1,0 +1,202 @@
+//! `haulier doctor`.
+
+use std::sync::Arc;
+
+use haulier_client::diagnose::{Check, DiagnoseOptions, Finding, Outcome, diagnose};
+use haulier_client::{Ambient, Server};
+use serde_json::{Value, json};
+
+use super::text;
+use crate::cli::DoctorArgs;
+use crate::config::{self, ChosenServer, Origin};
+use crate::error::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::screen;
+
+/// Columns of `warning  round trip     `, under which advice is indented.
+const INDENT: usize = 24;
+
+/// Checks everything that a transfer needs, and tells each result as it comes.
+pub(super) async fn run(args: DoctorArgs, mut interrupt: Interrupt) -> Result<(), Failure> {
+    let mut screen = Screen::new(args.json);
+    let chosen = config::chosen_server(args.to.clone());
+    let (finding, server) = configuration(chosen, args.allow_http);
+    screen.tell(&finding);
+    let finished = match (server, config::state_dir()) {
+        (Some(server), Ok(state_dir)) => {
+            let access_token = config::access_token().map(Arc::new);
+            let options = DiagnoseOptions { server, access_token, state_dir, round_trip: !args.no_round_trip };
+            let mut tell = |finding: Finding| screen.tell(&finding);
+            diagnose(options, Ambient::system(), &mut tell, interrupt.heard()).await
+        }
+        (_, Err(failure)) => {
+            screen.tell(&finding_of(Check::State, &failure));
+            true
+        }
+        (None, Ok(_)) => true,
+    };
+    if !finished {
+        return Err(Failure::interrupted("The test transfer was deleted, if it had begun."));
+    }
+    screen.end()
+}
+
+fn configuration(chosen: Result<ChosenServer, Failure>, allow_http: bool) -> (Finding, Option<Server>) {
+    let ChosenServer { address, origin } = match chosen {
+        Ok(chosen) => chosen,
+        Err(failure) => return (finding_of(Check::Configuration, &failure), None),
+    };
+    let origin = match origin {
+        Origin::Argument => "from --to".to_owned(),
+        Origin::Environment => "from HAULIER_SERVER".to_owned(),
+        Origin::File(path) => format!("from {}", path.display()),
+        Origin::Nobody => "since nothing else is configured".to_owned(),
+    };
+    match Server::parse(&address, allow_http) {
+        Ok(server) => (Finding::ok(Check::Configuration, format!("{}, {origin}", server.base())), Some(server)),
+        Err(error) => {
+            // Not the address: it may hold a password, or be a link.
+            let message = format!("the server's address ({origin}) cannot be used: {error}");
+            let advice = "Give the server as https://HOST; --allow-http permits plain http.";
+            (Finding::failed(Check::Configuration, message, advice), None)
+        }
+    }
+}
+
+fn finding_of(check: Check, failure: &Failure) -> Finding {
+    Finding::failed(check, failure.message(), failure.advice().unwrap_or_default())
+}
+
+/// Tells findings, and counts them.
+struct Screen {
+    json: bool,
+    findings: Vec<Finding>,
+    broken: Result<(), Failure>,
+}
+
+impl Screen {
+    fn new(json: bool) -> Self {
+        Self { json, findings: Vec::new(), broken: Ok(()) }
+    }
+
+    fn tell(&mut self, finding: &Finding) {
+        if !self.json && self.broken.is_ok() {
+            self.broken = lines(finding).into_iter().try_for_each(screen::out);
+        }
+        self.findings.push(finding.clone());
+    }
+
+    fn count(&self, outcome: Outcome) -> usize {
+        self.findings.iter().filter(|finding| finding.outcome == outcome).count()
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        let (failed, warnings) = (self.count(Outcome::Failed), self.count(Outcome::Warning));
+        if self.json {
+            let checks: Vec<Value> = self.findings.iter().map(as_json).collect();
+            screen::out(json!({ "ok": failed == 0, "failed": failed, "warnings": warnings, "checks": checks }))?;
+        } else {
+            self.broken?;
+            screen::out(summary(failed, warnings))?;
+        }
+        // Everything is said already.
+        if failed == 0 { Ok(()) } else { Err(Failure::silent(Exit::Unavailable)) }
+    }
+}
+
+fn summary(failed: usize, warnings: usize) -> String {
+    let warned = match warnings {
+        0 => String::new(),
+        1 => " There is 1 warning.".into(),
+        count => format!(" There are {count} warnings."),
+    };
+    match failed {
+        0 => format!("\nAll is well: haulier send will do.{warned}"),
+        _ => format!("\nSomething failed; what needs it was left out.{warned}"),
+    }
+}
+
+fn lines(finding: &Finding) -> Vec<String> {
+    let outcome = match finding.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Warning => "warning",
+        Outcome::Failed => "FAILED",
+    };
+    let start = format!("{outcome:<9}{:<15}", title(finding.check));
+    let room = usize::from(console::Term::stdout().size().1).clamp(INDENT + 30, 110) - INDENT;
+    let mut lines = Vec::new();
+    for text in std::iter::once(&finding.message).chain(&finding.advice).filter(|text| !text.is_empty()) {
+        lines.extend(wrapped(&text::line(text), room));
+    }
+    let indent = " ".repeat(INDENT);
+    let line = |(at, line): (usize, String)| format!("{}{line}", if at == 0 { &start } else { &indent });
+    lines.into_iter().enumerate().map(line).collect()
+}
+
+/// Breaks a text between words; a word that is too long stands alone.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if console::measure_text_width(line) + 1 + console::measure_text_width(word) <= room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+fn title(check: Check) -> &'static str {
+    match check {
+        Check::Configuration => "configuration",
+        Check::State => "local state",
+        Check::Network => "network",
+        Check::Tls => "TLS",
+        Check::Server => "server",
+        Check::Ready => "ready",
+        Check::Clock => "clock",
+        Check::Limits => "limits",
+        Check::RoundTrip => "round trip",
+    }
+}
+
+fn as_json(finding: &Finding) -> Value {
+    let outcome = match finding.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Warning => "warning",
+        Outcome::Failed => "failed",
+    };
+    json!({
+        "check": finding.check.name(),
+        "outcome": outcome,
+        "message": finding.message,
+        "advice": finding.advice,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_fits_the_screen_and_its_advice_stands_below() {
+        let advice = "one two three four five six seven eight nine ten eleven twelve";
+        let finding = Finding::warning(Check::RoundTrip, "slow\u{1b}[2J", advice);
+        let lines = lines(&finding);
+        assert_eq!(lines[0], "warning  round trip     slow\\u{1b}[2J");
+        assert_eq!(lines[1], "                        one two three four five six seven eight nine ten eleven");
+        assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_not_repeated() {
+        let chosen = ChosenServer { address: "https://me:secret@host".into(), origin: Origin::Argument };
+        let (finding, server) = configuration(Ok(chosen), false);
+        assert_eq!((finding.outcome, server), (Outcome::Failed, None));
+        assert!(!finding.message.contains("secret"), "{finding:?}");
+    }
+}

@@ -1,0 +1,28 @@
+//! `haulier edit`.
+
+use haulier_client::Ambient;
+use haulier_client::owned::Change;
+use serde_json::json;
+
+use super::{owned, text};
+use crate::cli::EditArgs;
+use crate::error::Failure;
+use crate::screen;
+
+/// Changes a transfer, and says when it ends now.
+pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {
+    let owner = owned::owner(args.json)?;
+    let id = owner.list().await?.choose(&args.wanted)?;
+    let change = Change { lifetime: args.expires, max_downloads: args.downloads };
+    let changed = owner.change(id, change).await?;
+    if args.json {
+        return screen::out(json!({
+            "transfer_id": changed.transfer_id,
+            "expires_at": changed.expires_at,
+            "max_downloads": args.downloads,
+        }));
+    }
+    let (name, end) = (text::line(&changed.name), text::moment(changed.expires_at));
+    let left = text::from_now(changed.expires_at, Ambient::system().now());
+    screen::out(format_args!("{name} expires {left}, at {end}."))
+}

@@ -1,0 +1,117 @@
+//! `haulier info`.
+
+use haulier_client::owned::Owned;
+use haulier_client::{Ambient, InspectOptions, KeyMode, Preview, ReceiveOptions, Server, parse_link, peek};
+use haulier_wire::api::{Info, TransferState};
+use haulier_wire::{Timestamp, TransferId};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{blocking, listing, owned, text};
+use crate::cli::InfoArgs;
+use crate::error::{Exit, Failure};
+use crate::{config, passphrase, screen};
+
+/// What a person means: a transfer, its server, and the link if there is one.
+struct Wanted {
+    id: TransferId,
+    server: String,
+    /// The link, when it alone opens the transfer.
+    link: Option<Zeroizing<String>>,
+    /// Plain http was agreed to when the transfer was sent there.
+    sent_there: bool,
+}
+
+/// Shows what the server says of a transfer and, when the link is enough to open it, what its sender sealed.
+pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
+    let (json, allow_http) = (args.json, args.allow_http);
+    let known = owned::owner(json)?.list().await?;
+    let wanted = blocking(move || wanted(args.wanted, &known)).await?;
+    let server = Server::parse(&wanted.server, allow_http || wanted.sent_there);
+    let server = server.map_err(haulier_client::Error::from)?;
+    let options = InspectOptions { server, transfer_id: wanted.id, retry: owned::patience() };
+    let ambient = Ambient::system();
+    let info = haulier_client::inspect(options, ambient.clone(), owned::waits(json)).await?;
+    let preview = match wanted.link {
+        Some(link) if info.status == TransferState::Completed => {
+            let options = ReceiveOptions { allow_http, retry: owned::patience(), ..ReceiveOptions::new(link.as_str()) };
+            Some(peek(options, ambient.clone(), owned::waits(json)).await?)
+        }
+        _ => None,
+    };
+    if json {
+        return screen::out(as_json(&info, &wanted.server, preview.as_ref()));
+    }
+    lines(&info, &wanted.server, ambient.now()).into_iter().try_for_each(screen::out)?;
+    preview.map_or(Ok(()), |preview| screen::out(format_args!("\n{}", listing::lines(&preview))))
+}
+
+fn wanted(text: String, known: &Owned) -> Result<Wanted, Failure> {
+    let text = if text == "-" {
+        let advice = "Pipe the link into it, such as: haulier info - < link.txt";
+        passphrase::stdin_line()?.ok_or_else(|| Failure::new(Exit::Usage, "standard input holds no link", advice))?
+    } else {
+        Zeroizing::new(text)
+    };
+    if text.contains('#') || text.contains("://") {
+        let link = parse_link(&text)?;
+        let opens = link.mode.key_mode() == KeyMode::Link;
+        return Ok(Wanted { id: link.id, server: link.base, link: opens.then_some(text), sent_there: false });
+    }
+    let id = known.choose(&text)?;
+    let sent = known.transfers.iter().find(|transfer| transfer.transfer_id == id).map(|transfer| &transfer.server);
+    let begun = || known.uploads.iter().find(|upload| upload.transfer_id == id).map(|upload| &upload.server);
+    match sent.or_else(begun) {
+        Some(server) => Ok(Wanted { id, server: server.clone(), link: None, sent_there: true }),
+        None => Ok(Wanted { id, server: config::server(None)?, link: None, sent_there: false }),
+    }
+}
+
+fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
+    let state = match info.status {
+        TransferState::Pending => "the sender is still uploading",
+        TransferState::Completed => "complete",
+    };
+    let chunks = info.total_chunks.get();
+    let downloads = match info.limited {
+        true => format!("{} of at most {}", info.download_count, info.max_downloads),
+        false => info.download_count.to_string(),
+    };
+    let expires = match info.expires_at.parse::<Timestamp>() {
+        Ok(end) => format!("{} ({})", text::moment(end), text::from_now(end, now)),
+        Err(_) => "counts from when the upload is complete".into(),
+    };
+    [
+        ("Transfer", info.transfer_id.to_string()),
+        ("Server", text::line(server)),
+        ("State", state.to_owned()),
+        ("Size", format!("{} in {chunks} {}", text::bytes(info.file_size_bytes.get()), plural(chunks))),
+        ("Passphrase", if info.kdf.is_some() { "needed" } else { "not needed" }.to_owned()),
+        ("Created", format!("{} ({})", text::moment(info.created_at), text::from_now(info.created_at, now))),
+        ("Expires", expires),
+        ("Downloads", downloads),
+    ]
+    .into_iter()
+    .map(|(name, value)| format!("{name:<12}{value}"))
+    .collect()
+}
+
+fn plural(chunks: u32) -> &'static str {
+    if chunks == 1 { "chunk" } else { "chunks" }
+}
+
+fn as_json(info: &Info, server: &str, preview: Option<&Preview>) -> Value {
+    json!({
+        "transfer_id": info.transfer_id,
+        "server": server,
+        "state": info.status,
+        "file_size": info.file_size_bytes,
+        "total_chunks": info.total_chunks,
+        "passphrase": info.kdf.is_some(),
+        "created_at": info.created_at,
+        "expires_at": info.expires_at.parse::<Timestamp>().ok(),
+        "download_count": info.download_count,
+        "max_downloads": info.max_downloads,
+        "sealed": preview.map(listing::json),
+    })
+}

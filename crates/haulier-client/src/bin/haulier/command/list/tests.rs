@@ -1,0 +1,75 @@
+//! The list as it stands on the screen.
+
+use super::*;
+
+fn sent(id: &str, name: &str, server: &str, age: i64, left: i64) -> SentTransfer {
+    SentTransfer {
+        transfer_id: id.parse().unwrap(),
+        server: server.into(),
+        name: name.into(),
+        file_size: 4_509_715_661,
+        sent_at: moment(-age),
+        expires_at: moment(left),
+    }
+}
+
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000_000 + seconds).unwrap()
+}
+
+fn known() -> Owned {
+    let upload = UnfinishedUpload {
+        transfer_id: "cccccccc000000000000000000000003".parse().unwrap(),
+        server: "https://a.example".into(),
+        name: "dump.sql".into(),
+        can_go_on: true,
+        file_size: 1 << 20,
+        total_chunks: 40,
+        sealed_chunks: 10,
+        in_use: true,
+        begun_at: Some(moment(-60)),
+    };
+    Owned {
+        transfers: vec![
+            sent("aaaaaaaa000000000000000000000001", "a\u{1b}[2J.mp4", "https://a.example", 120, 500_000),
+            sent("aaaaaaaabb0000000000000000000002", "old.txt", "https://a.example", 900_000, -1),
+        ],
+        uploads: vec![upload],
+        damaged: vec![],
+    }
+}
+
+#[test]
+fn transfers_then_uploads_then_their_one_server() {
+    assert_eq!(
+        lines(&known(), moment(0), None),
+        [
+            "ID         SENT         EXPIRES    SIZE      NAME",
+            "aaaaaaaa0  2 min ago    in 5 days  4.20 GiB  a\\u{1b}[2J.mp4",
+            "aaaaaaaab  10 days ago  expired    4.20 GiB  old.txt",
+            "",
+            "Not finished; the same command as before goes on:",
+            "ID         BEGUN      SEALED        SIZE      NAME",
+            "cccccccc0  1 min ago  25%, running  1.00 MiB  dump.sql",
+            "",
+            "Server: https://a.example",
+        ]
+    );
+}
+
+#[test]
+fn several_servers_have_a_column_and_a_terminal_has_an_edge() {
+    let mut known = known();
+    known.uploads.clear();
+    known.transfers[1].server = "https://b.example:8443/x".into();
+    known.transfers[1].name = "a name that is far longer than what is left of the line".into();
+    let lines = lines(&known, moment(0), Some(80));
+    assert_eq!(lines[0], "ID         SENT         EXPIRES    SIZE      SERVER            NAME");
+    assert_eq!(lines[2], "aaaaaaaab  10 days ago  expired    4.20 GiB  b.example:8443/x  a name that is...");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn nothing_is_said_to_be_nothing() {
+    assert_eq!(lines(&Owned::default(), moment(0), Some(80)), ["Nothing was sent from this machine yet."]);
+}

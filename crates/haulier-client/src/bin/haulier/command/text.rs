@@ -1,0 +1,93 @@
+//! Names, sizes and times as a person reads them.
+
+use haulier_wire::Timestamp;
+use indicatif::HumanBytes;
+
+/// A sender's text on one line of one's own terminal: what could steer the terminal, turn the text around or hide in it
+/// is named instead. Accents, joined emoji and quotes stay as they are.
+pub(super) fn line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, symbol| {
+        if steers(symbol) {
+            line.extend(symbol.escape_default());
+        } else {
+            line.push(symbol);
+        }
+        line
+    })
+}
+
+/// As [`line`], for texts of several lines, such as a message.
+pub(super) fn lines(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn steers(symbol: char) -> bool {
+    symbol.is_control()
+        || matches!(symbol,
+            '\u{AD}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+pub(super) fn bytes(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
+/// `2026-11-21 16:26 UTC`.
+pub(super) fn moment(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `in 3 days`, `2 h ago`, `now`.
+pub(super) fn from_now(moment: Timestamp, now: Timestamp) -> String {
+    let seconds = moment.as_second().saturating_sub(now.as_second());
+    let text = match seconds.unsigned_abs() {
+        0..10 => return "now".into(),
+        seconds @ 10..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds @ 3_600..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    };
+    if seconds > 0 { format!("in {text}") } else { format!("{text} ago") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal_and_looks_like_itself() {
+        for name in ["it's \"quoted\" \\ $HOME", "Zu\u{308}rich \u{1f9d1}\u{200d}\u{1f527}.mp4", "日本.txt"] {
+            assert_eq!(line(name), name);
+        }
+        for (name, expected) in [
+            ("\u{1b}[2Jx", "\\u{1b}[2Jx"),
+            ("a\nb\rc\td", "a\\nb\\rc\\td"),
+            ("gpj.\u{202e}exe", "gpj.\\u{202e}exe"),
+            ("a\u{200b}b\u{feff}", "a\\u{200b}b\\u{feff}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+        ] {
+            assert_eq!(line(name), expected);
+        }
+        assert_eq!(lines("hé 📦\nbye\r\n\u{1b}[2J"), "hé 📦\nbye\\r\n\\u{1b}[2J");
+    }
+
+    #[test]
+    fn times() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (seconds, expected) in [
+            (0, "now"),
+            (-9, "now"),
+            (10, "in 10 s"),
+            (-59, "59 s ago"),
+            (60, "in 1 min"),
+            (7_199, "in 1 h"),
+            (-172_799, "47 h ago"),
+            (172_800, "in 2 days"),
+            (-864_000, "10 days ago"),
+        ] {
+            assert_eq!(from_now(Timestamp::from_second(1_000_000 + seconds).unwrap(), now), expected);
+        }
+        assert_eq!(moment(now), "1970-01-12 13:46 UTC");
+    }
+}
