@@ -1,47 +1,52 @@
 //! Which files are whole: a file is, once every chunk that covers it has arrived.
 
-use haulier_format::{ChunkLayout, FileEntry};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts the chunks that each file still waits for.
-#[derive(Debug)]
+use haulier_format::ChunkLayout;
+
+use crate::progress::{Event, Progress};
+
+/// Counts the chunks that each file still waits for, and tells when a file has all of them.
 pub(crate) struct Tally {
     chunk_size: u64,
-    /// Offset of each file's first byte, and of the byte behind its last.
-    spans: Vec<(u64, u64)>,
-    left: Vec<u32>,
+    /// Where each file lies in the plaintext, in ascending order.
+    spans: Vec<Range<u64>>,
+    left: Mutex<Vec<u32>>,
+    progress: Arc<dyn Progress>,
 }
 
 impl Tally {
-    /// Begins with no chunk arrived. `files` in the order of their offsets.
-    pub(crate) fn new(files: &[FileEntry], layout: &ChunkLayout) -> Self {
-        let chunks = |file: &FileEntry| u32::try_from(file.chunks(layout).len()).unwrap_or(u32::MAX);
-        Self {
-            chunk_size: u64::from(layout.chunk_size()),
-            spans: files.iter().map(|file| (file.offset, file.offset + file.size)).collect(),
-            left: files.iter().map(chunks).collect(),
-        }
+    /// Begins with no chunk arrived; files without a byte are whole at once.
+    pub(crate) fn new(
+        spans: impl Iterator<Item = Range<u64>>,
+        layout: &ChunkLayout,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        let chunk_size = u64::from(layout.chunk_size());
+        let spans: Vec<_> = spans.collect();
+        let chunks = |span: &Range<u64>| match span.is_empty() {
+            true => 0,
+            false => u32::try_from(span.end.div_ceil(chunk_size) - span.start / chunk_size).unwrap_or(u32::MAX),
+        };
+        let left: Vec<u32> = spans.iter().map(chunks).collect();
+        left.iter().filter(|left| **left == 0).for_each(|_| progress.on(Event::FileDone));
+        Self { chunk_size, spans, left: Mutex::new(left), progress }
     }
 
-    /// How many files are whole without any chunk: the empty ones.
-    pub(crate) fn empty_files(&self) -> usize {
-        self.left.iter().filter(|left| **left == 0).count()
-    }
-
-    /// Notes that a chunk arrived, which must be told once only; returns how many files became whole by it.
-    pub(crate) fn arrived(&mut self, index: u32) -> usize {
+    /// Notes that a chunk arrived, which must be told once only.
+    pub(crate) fn arrived(&self, index: u32) {
         let start = u64::from(index) * self.chunk_size;
         let end = start + self.chunk_size;
-        let first = self.spans.partition_point(|(_, file_end)| *file_end <= start);
-        let covered = (first..self.spans.len()).take_while(|file| self.spans[*file].0 < end);
-        let mut whole = 0;
-        for file in covered {
-            let (file_start, file_end) = self.spans[file];
-            if file_start < file_end {
-                self.left[file] = self.left[file].saturating_sub(1);
-                whole += usize::from(self.left[file] == 0);
+        let first = self.spans.partition_point(|span| span.end <= start);
+        let touched = self.spans[first..].iter().enumerate().take_while(|(_, span)| span.start < end);
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, _) in touched.filter(|(_, span)| !span.is_empty()) {
+            left[first + place] = left[first + place].saturating_sub(1);
+            if left[first + place] == 0 {
+                self.progress.on(Event::FileDone);
             }
         }
-        whole
     }
 }
 

@@ -9,10 +9,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::fetch::{Fetch, First};
 use super::kept::Kept;
-use super::tally::Tally;
+use super::selection::Piece;
 use crate::error::Error;
 use crate::progress::{Event, Notice, Progress, Work};
 use crate::secret::blocking;
+use crate::tally::Tally;
 
 /// Bytes after which what was written so far is made durable, so that little is left to wait for at the end.
 const SYNC_EVERY_BYTES: u64 = 64 << 20;
@@ -84,10 +85,9 @@ impl Download {
             total_chunks: u32::try_from(wanted().count()).unwrap_or(u32::MAX),
             files: u32::try_from(pieces.len()).unwrap_or(u32::MAX),
         });
-        let tally = Tally::new(pieces, opened.layout(), Arc::clone(&self.progress));
-        for index in present {
-            tally.arrived(*index, pieces, opened.layout());
-        }
+        let spans = pieces.iter().map(Piece::span);
+        let tally = Tally::new(spans, opened.layout(), Arc::clone(&self.progress));
+        present.iter().for_each(|index| tally.arrived(*index));
         tally
     }
 
@@ -102,9 +102,8 @@ impl Download {
             let (fetch, opened, kept, tally) =
                 (Arc::clone(&self.fetch), Arc::clone(&self.opened), Arc::clone(&self.kept), Arc::clone(tally));
             tasks.spawn(async move {
-                let taker = Arc::clone(&kept);
-                fetch.chunk(&opened, index, buffer, move |plaintext| taker.take(index, plaintext)).await?;
-                tally.arrived(index.get(), kept.pieces(), opened.layout());
+                fetch.chunk(&opened, index, buffer, move |plaintext| kept.take(index, plaintext)).await?;
+                tally.arrived(index.get());
                 Ok(())
             });
             unsynced += len;

@@ -15,7 +15,6 @@ mod part;
 mod preview;
 mod selection;
 mod stream;
-mod tally;
 mod target;
 
 use std::io::Write;

@@ -31,6 +31,11 @@ impl Piece {
         }
     }
 
+    /// Where it lies in the plaintext.
+    pub(super) fn span(&self) -> Range<u64> {
+        self.offset..self.end()
+    }
+
     fn end(&self) -> u64 {
         self.offset + self.size
     }

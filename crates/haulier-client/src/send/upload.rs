@@ -1,7 +1,7 @@
 //! The chunks of one upload: read, sealed, recorded, sent, each until the server has it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use haulier_format::ChunkSealer;
@@ -84,7 +84,8 @@ impl Sender {
             let tally = Arc::clone(&tally);
             tasks.spawn(async move {
                 sender.send_chunk(&upload, sealer, index, buffer).await?;
-                sender.tell_arrived(&tally, index.get());
+                tally.arrived(index.get());
+                sender.progress.on(Event::ChunkDone);
                 Ok::<_, Stop>(())
             });
             while let Some(done) = tasks.try_join_next() {
@@ -98,7 +99,7 @@ impl Sender {
     }
 
     /// Tells the sizes, and which files are whole already.
-    fn tell_start(&self, upload: &Upload, layout: &ChunkLayout, missing: &[[u32; 2]]) -> Arc<Mutex<Tally>> {
+    fn tell_start(&self, upload: &Upload, layout: &ChunkLayout, missing: &[[u32; 2]]) -> Arc<Tally> {
         let len = |index| ChunkIndex::new(index).and_then(|index| layout.sealed_len(index)).unwrap_or_default();
         let full = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
         let range_bytes = |[first, last]: &[u32; 2]| u64::from(last - first) * full + len(*last);
@@ -111,21 +112,15 @@ impl Sender {
             total_chunks: layout.total_chunks(),
             files: upload.state.files,
         });
-        let mut tally = Tally::new(&self.input.describe(self.options.name.as_deref(), id).files, layout);
-        let mut whole = tally.empty_files();
+        let files = self.input.describe(self.options.name.as_deref(), id).files;
+        let spans = files.iter().map(|file| file.offset..file.offset + file.size);
+        let tally = Tally::new(spans, layout, Arc::clone(&self.progress));
         let mut present = 0;
         for [first, last] in missing.iter().copied().chain([[layout.total_chunks(), 0]]) {
-            whole += (present..first).map(|index| tally.arrived(index)).sum::<usize>();
+            (present..first).for_each(|index| tally.arrived(index));
             present = last + 1;
         }
-        (0..whole).for_each(|_| self.progress.on(Event::FileDone));
-        Arc::new(Mutex::new(tally))
-    }
-
-    fn tell_arrived(&self, tally: &Mutex<Tally>, index: u32) {
-        let whole = tally.lock().unwrap_or_else(PoisonError::into_inner).arrived(index);
-        (0..whole).for_each(|_| self.progress.on(Event::FileDone));
-        self.progress.on(Event::ChunkDone);
+        Arc::new(tally)
     }
 
     async fn send_chunk(

@@ -46,6 +46,8 @@ Examples:
   haulier send video.mp4
   haulier send --expires 2d --message 'The final cut' video.mp4
   haulier send --passphrase contract.pdf
+  haulier send photos/ notes.txt --name trip
+  pg_dump shop | haulier send - --name shop.sql
 
 The same command again goes on where an interrupted one stopped.";
 
@@ -54,7 +56,9 @@ Examples:
   haulier get 'https://HOST/#ID/KEY'
   haulier get 'https://HOST/#ID/KEY' -o /mnt/large/
   haulier get - < link.txt
+  haulier get 'https://HOST/#ID/KEY' --only photos/7.jpg
 
+The same command again goes on where an interrupted one stopped.
 The quotes keep the shell from reading the # as a comment.";
 
 const LIST_EXAMPLES: &str = "\
@@ -79,7 +83,9 @@ const INFO_EXAMPLES: &str = "\
 Examples:
   haulier info 'https://HOST/#ID/KEY'
   haulier info 3f2a91c0
-  haulier info - < link.txt";
+  haulier info - < link.txt
+
+What needs a passphrase is shown by haulier get LINK --list.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:

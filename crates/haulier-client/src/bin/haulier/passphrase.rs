@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::PassphraseArgs;
 use crate::error::{Exit, Failure};
+use crate::screen;
 
 const VARIABLE: &str = "HAULIER_PASSPHRASE";
 /// More than the longest passphrase, also before NFC makes it shorter.
@@ -72,7 +73,7 @@ pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> R
 pub(crate) fn restore_terminal() -> bool {
     let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
     let _ = tcsetattr(io::stderr().as_fd(), OptionalActions::Now, &before);
-    eprintln!();
+    screen::note("");
     true
 }
 
@@ -106,16 +107,16 @@ fn ask(purpose: &Purpose) -> Result<Passphrase, Error> {
         let text = question("Passphrase (leave empty to have one made): ")?;
         if text.is_empty() {
             let made = Zeroizing::new(ambient.with_rng(|mut rng| generate_passphrase(&mut rng)));
-            eprintln!(
+            screen::note(format_args!(
                 "Passphrase: {}\nTell it to the receiver by another way than the link; it is not shown again.",
                 *made
-            );
+            ));
             return checked(&made);
         }
         if *question("Again: ")? == *text {
             return checked(&text);
         }
-        eprintln!("The two differ. Once more:");
+        screen::note("The two differ. Once more:");
     }
 }
 

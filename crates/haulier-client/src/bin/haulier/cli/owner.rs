@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{PassphraseArgs, parse_lifetime};
+use super::parse_lifetime;
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
@@ -12,8 +12,6 @@ pub(crate) struct InfoArgs {
     /// machine sent.
     #[arg(value_name = "LINK|ID|-")]
     pub(crate) wanted: String,
-    #[command(flatten)]
-    pub(crate) secret: PassphraseArgs,
     /// Use plain http also to another machine.
     #[arg(long)]
     pub(crate) allow_http: bool,

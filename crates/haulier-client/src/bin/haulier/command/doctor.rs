@@ -36,7 +36,9 @@ pub(super) async fn run(args: DoctorArgs, mut interrupt: Interrupt) -> Result<()
         (None, Ok(_)) => true,
     };
     if !finished {
-        return Err(Failure::interrupted("The test transfer was deleted, if it had begun."));
+        return Err(Failure::interrupted(
+            "A test transfer that had begun is deleted, or ends by itself within 10 minutes.",
+        ));
     }
     screen.end()
 }
