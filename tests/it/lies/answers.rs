@@ -1,6 +1,10 @@
 //! Answers that are none: redirects, web pages, documents without end, states that are not so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::Liar;
@@ -34,6 +38,14 @@ async fn a_redirect_is_not_followed_and_no_token_leaves() {
     let liar = Liar::about(&[]).await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let target = format!("http://{}/api/transfers", elsewhere.local_addr().expect("an address"));
+    let came = Arc::new(AtomicBool::new(false));
+    let noticed = Arc::clone(&came);
+    tokio::spawn(async move {
+        while let Ok((mut visitor, _)) = elsewhere.accept().await {
+            noticed.store(true, Ordering::Relaxed);
+            let _ = visitor.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
     for route in ROUTES {
         for status in [301, 302, 303, 307, 308] {
             let answer = Answer::new(status, "text/html", "moved").header("location", &target);
@@ -42,8 +54,7 @@ async fn a_redirect_is_not_followed_and_no_token_leaves() {
             outcome.is_refused(&format!("{status} at {route}"), 6, "redirects are not followed");
         }
     }
-    let waited = tokio::time::timeout(std::time::Duration::from_millis(200), elsewhere.accept()).await;
-    assert!(waited.is_err(), "somebody came: {waited:?}");
+    assert!(!came.load(Ordering::Relaxed), "somebody came");
 }
 
 #[tokio::test]

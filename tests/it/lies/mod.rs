@@ -7,6 +7,7 @@ mod chunks;
 mod forge;
 mod manifest;
 mod modes;
+mod ranges;
 mod sending;
 mod story;
 

@@ -47,7 +47,9 @@ async fn a_chunk_that_breaks_off_is_asked_for_again() {
         if is_first { Action::CutAnswerAfter(40_000) } else { Action::Pass }
     });
     journey.arrives(&link).await;
-    assert!(journey.proxy.record().whole_gets().values().all(|times| *times == 1), "each once, whole");
+    let gets = journey.proxy.record().whole_gets();
+    assert_eq!(gets.len(), CHUNKS);
+    assert!(gets.values().all(|times| *times == 1), "each to its end once: {gets:?}");
 }
 
 #[tokio::test]
@@ -66,9 +68,7 @@ async fn a_network_that_goes_away_and_comes_back_is_waited_for() {
     let target = reader.home().join("a.out");
     let get = reader.get(&link, &target);
     let outage = async {
-        while journey.proxy.record().whole_gets().len() < CHUNKS / 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        journey.chunks_came(CHUNKS / 2).await;
         journey.proxy.away(Duration::from_secs(3)).await;
     };
     let (_, ()) = tokio::join!(get, outage);

@@ -1,6 +1,7 @@
 //! Senders and servers that are killed, as kill -9 does: the same command goes on, and only what is missing travels.
 
 use super::{CHUNKS, Journey, WINDOW};
+use crate::harness::{Haulier, sha256_of};
 
 /// Slow enough that a kill at half lands at about half.
 const BYTES_PER_SECOND: u64 = 16 << 20;
@@ -42,6 +43,23 @@ async fn a_server_that_was_killed_and_started_again_gets_the_rest() {
     assert_eq!(journey.transfers().len(), 1);
     journey.travelled_twice_at_most(WINDOW);
     journey.arrives(&link).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_and_started_again_gives_the_rest() {
+    let mut journey = Journey::begin().await;
+    let (link, _) = journey.send().await;
+    journey.proxy.limit(BYTES_PER_SECOND);
+    let reader = Haulier::new();
+    let mut getting = reader.command(["get", "--quiet", &link, "-o", "a.out"]).spawn().expect("haulier starts");
+    journey.chunks_came(CHUNKS / 2).await;
+    journey.restart_server();
+    let status = tokio::task::spawn_blocking(move || getting.wait().expect("it ends")).await.expect("not cancelled");
+    assert!(status.success(), "{status}");
+    assert_eq!(sha256_of(&reader.home().join("a.out")), sha256_of(&journey.path));
+    let gets = journey.proxy.record().whole_gets();
+    let twice = gets.values().sum::<usize>() - gets.len();
+    assert!(gets.len() == CHUNKS && twice <= WINDOW, "{twice} chunks came again, at most {WINDOW} may");
 }
 
 #[tokio::test]

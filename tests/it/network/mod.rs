@@ -64,11 +64,12 @@ impl Journey {
 
     /// Waits until so many chunks have left, whole.
     async fn chunks_left(&self, chunks: usize) {
-        let begun = Instant::now();
-        while self.proxy.record().whole_puts().len() < chunks {
-            assert!(begun.elapsed() < PATIENCE, "{:?}", self.proxy.record().whole_puts().keys());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until(|| self.proxy.record().whole_puts().len() >= chunks).await;
+    }
+
+    /// Waits until so many chunks have come to a reader, whole.
+    async fn chunks_came(&self, chunks: usize) {
+        wait_until(|| self.proxy.record().whole_gets().len() >= chunks).await;
     }
 
     /// Kills the server, as kill -9 does, and starts another on the same port and data.
@@ -106,6 +107,14 @@ impl Journey {
             }
         }
         ids
+    }
+}
+
+async fn wait_until(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "it does not get there");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -76,9 +76,9 @@ impl Record {
         self.count(|exchange| exchange.is("PUT") && exchange.is_whole)
     }
 
-    /// How often each chunk went to the client whole.
+    /// How often each chunk went to the client whole, at once or up to its end from where an earlier answer was cut.
     pub(crate) fn whole_gets(&self) -> BTreeMap<ChunkKey, usize> {
-        self.count(|exchange| exchange.is("GET") && exchange.status == Some(200) && exchange.is_answered)
+        self.count(|exchange| exchange.is("GET") && matches!(exchange.status, Some(200 | 206)) && exchange.is_answered)
     }
 
     fn count(&self, counts: impl Fn(&Exchange) -> bool) -> BTreeMap<ChunkKey, usize> {
