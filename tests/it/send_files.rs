@@ -199,3 +199,31 @@ async fn a_sparse_file_of_many_chunks_arrives() {
     haulier.get(&sent.link, &target).await;
     assert_eq!(sha256_of(&target), sha256_of(&path));
 }
+
+#[tokio::test]
+async fn a_link_that_could_not_be_shown_is_not_lost() {
+    let (server, haulier) = (Server::start(), Haulier::new());
+    files(&haulier, &[("a", &random_bytes(100_000))]);
+    let full = || fs::File::options().write(true).open("/dev/full").expect("there");
+    let mut command = haulier.command(["send", "a", "--to", server.url()]);
+    let output = command.stdout(full()).stderr(Stdio::piped()).spawn().expect("runs").wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("shows the link again"), "{}", stderr(&output));
+    let again = haulier.run(["send", "a", "--to", server.url(), "--json", "--quiet"]).await;
+    let sent: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(sent["resumed"], true, "the same transfer");
+    let listed = haulier.run(["list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["transfers"].as_array().expect("a list").len(), 1);
+    assert_ne!(haulier.send(&haulier.home().join("a"), server.url(), &[]).await.transfer_id, sent["transfer_id"]);
+
+    // What came from a pipe cannot be sent again.
+    let mut command = haulier.command(["send", "-", "--to", server.url()]);
+    let input = fs::File::open(haulier.home().join("a")).expect("there");
+    command.stdin(input).stdout(full()).stderr(Stdio::piped());
+    let output = command.spawn().expect("runs").wait_with_output().expect("ends");
+    let said = stderr(&output);
+    let link = said.lines().find(|line| line.starts_with(server.url())).expect("the link");
+    haulier.get(link, &haulier.home().join("back")).await;
+    assert_eq!(sha256_of(&haulier.home().join("back")), sha256_of(&haulier.home().join("a")));
+}

@@ -97,6 +97,8 @@ pub enum Notice {
     KeptUnusable,
     /// It ends early, and what has arrived is kept for the next run of the same command.
     Kept,
+    /// The server has a transfer of the new one's id, so another one starts.
+    IdTaken,
     /// The file changed since the earlier run, so a new transfer starts.
     InputChanged,
     /// Chunks of this size do not get through, so a new transfer with smaller ones starts.

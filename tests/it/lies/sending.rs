@@ -110,7 +110,7 @@ async fn an_id_that_is_taken_means_a_new_id_and_a_new_key() {
         for member in ["key_check", "sealed_metadata", "owner_token_hash", "download_token_hash"] {
             assert_ne!(creates[0][member], creates[1][member], "{kind}: {member}");
         }
-        assert!(outcome.says.contains("a new transfer starts"), "{}", outcome.says);
+        assert!(outcome.says.contains("has a transfer of the same id"), "{}", outcome.says);
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_server_that_takes_no_id_is_given_up() {
     let sender = Sender::new().await;
     sender.lie(u32::MAX, "POST", "/create", |_| problem(ProblemType::TransferExists));
     let outcome = sender.send_small().await;
-    assert_eq!((outcome.exit, outcome.link.as_str()), (Some(1), ""), "{}", outcome.says);
+    assert_eq!((outcome.exit, outcome.link.as_str()), (Some(7), ""), "{}", outcome.says);
     assert!(outcome.says.contains("again and again"), "{}", outcome.says);
     let created = sender.created();
     assert_eq!(created.iter().collect::<BTreeSet<_>>().len(), created.len(), "each id once: {created:?}");

@@ -19,6 +19,8 @@ pub(crate) struct Request {
     pub(crate) server: String,
     /// The canonical paths of what is sent, as the bytes that they are; none for a stream.
     pub(crate) paths: Vec<Base64Url>,
+    /// What each of them was called when it was given, which decides on names in the transfer.
+    pub(crate) given_names: Vec<Base64Url>,
     /// Whether they travel as one archive.
     pub(crate) tar: bool,
     /// Whether what cannot be sent is left out.

@@ -21,6 +21,7 @@ fn request() -> Request {
     Request {
         server: "https://send.example.org".into(),
         paths: vec![Base64Url(b"/home/\xff".to_vec())],
+        given_names: vec![Base64Url(b"\xff".to_vec())],
         tar: false,
         leave_out: false,
         name: None,
@@ -106,6 +107,7 @@ fn only_the_same_request_goes_on() {
     };
     assert!(other(|request| request.server.push('x')));
     assert!(other(|request| request.paths[0].0.push(0)));
+    assert!(other(|request| request.given_names[0].0.push(0)));
     assert!(other(|request| request.name = Some("b".into())));
     assert!(other(|request| request.message = None));
     assert!(other(|request| request.mode = KeyMode::Passphrase.into()));

@@ -123,6 +123,7 @@ impl Sender {
         Request {
             server: self.options.server.base().to_owned(),
             paths: self.input.canonical_paths(),
+            given_names: self.input.given_names(),
             tar,
             leave_out,
             name: self.options.name.clone(),

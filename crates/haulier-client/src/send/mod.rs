@@ -20,7 +20,7 @@ use haulier_wire::{Timestamp, TransferId};
 use zeroize::Zeroizing;
 
 use crate::ambient::Ambient;
-use crate::error::{Error, IntegrityError};
+use crate::error::{Error, InputProblem, IntegrityError};
 use crate::http::{Api, CallError, Retry, RetryPolicy, Role, Server, until_final};
 use crate::progress::{Event, Notice, Progress};
 use crate::resume::{SentRecord, Store, Upload};
@@ -250,6 +250,7 @@ impl Sender {
     async fn run(self: Arc<Self>) -> Result<Sent, Error> {
         let mut chunk_size = None;
         let mut earlier = self.find_earlier().await?;
+        let mut last = Notice::StateUnusable;
         for _ in 0..=MAX_RESTARTS {
             let upload = match earlier.take() {
                 Some(upload) => upload,
@@ -269,11 +270,18 @@ impl Sender {
                         chunk_size = Some(SMALL_CHUNK_SIZE_BYTES);
                     }
                     self.forget(upload).await;
-                    self.progress.on(Event::Notice(notice));
+                    self.progress.on(Event::Notice(notice.clone()));
+                    last = notice;
                 }
             }
         }
-        Err(Error::Refused { what: "every new transfer, again and again".into() })
+        Err(match (last, &self.options.source) {
+            (Notice::InputChanged, Source::Paths { paths, .. }) => {
+                let path = paths.first().cloned().unwrap_or_default();
+                Error::Input { path, what: InputProblem::Changed, others: 0 }
+            }
+            _ => Error::Protocol { what: "it takes no new transfer, again and again".into() },
+        })
     }
 
     /// From create to complete.
@@ -311,7 +319,8 @@ impl Sender {
             Err(error) => match error.problem() {
                 // Somebody else's transfer has this id, or ours ended: never this key again.
                 Some(ProblemType::TransferExists | ProblemType::TransferDeleted | ProblemType::TransferExpired) => {
-                    Err(Stop::Anew(Notice::StateUnusable))
+                    let is_new = upload.recorded.is_none();
+                    Err(Stop::Anew(if is_new { Notice::IdTaken } else { Notice::StateUnusable }))
                 }
                 _ => Err(error.into_error(self.api.server().base(), Role::Access { given: access.is_some() }).into()),
             },

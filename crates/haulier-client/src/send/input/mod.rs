@@ -120,6 +120,16 @@ impl Input {
         }
     }
 
+    /// What the paths were called when they were given: through a link, the same file has another name.
+    pub(super) fn given_names(&self) -> Vec<Base64Url> {
+        match &self.content {
+            Content::Spooled(_) => Vec::new(),
+            Content::Scanned(scanned) => {
+                scanned.scan.roots.iter().map(|root| Base64Url(root.name.as_bytes().to_vec())).collect()
+            }
+        }
+    }
+
     /// Fills `buffer` from `offset` on. Blocks.
     ///
     /// # Errors

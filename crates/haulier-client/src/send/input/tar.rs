@@ -26,7 +26,11 @@ pub(super) fn header(scan: &Scan, entry: &Entry) -> io::Result<Vec<u8>> {
     header.set_uid(0);
     header.set_gid(0);
     header.set_size(0);
-    let path = PathBuf::from(&scan.roots[entry.root].name).join(&entry.below);
+    let mut path = PathBuf::from(&scan.roots[entry.root].name);
+    // Joining nothing would put a slash behind a file, and make it a folder.
+    if !entry.below.as_os_str().is_empty() {
+        path.push(&entry.below);
+    }
     let mut archive = Builder::new(Vec::new());
     match &entry.kind {
         Kind::File => {

@@ -168,6 +168,13 @@ fn an_archive_holds_what_a_tar_program_expects() {
     let trimmed = |path: &str| path.trim_end_matches('/').to_owned();
     let found: BTreeMap<_, _> = found.into_iter().map(|(path, text)| (trimmed(&path), text)).collect();
     assert_eq!(found, expected.map(|(path, text)| (trimmed(path), text)).into());
+    let alone = Input::open(&archive(&root.join("a"))).unwrap();
+    let bytes_alone = all(&alone);
+    let mut only = ::tar::Archive::new(&*bytes_alone);
+    let mut only = only.entries().unwrap().next().unwrap().unwrap();
+    let mut text = String::new();
+    only.read_to_string(&mut text).unwrap();
+    assert_eq!((only.path_bytes().as_ref(), text.as_str()), (&b"a"[..], "0123456789"), "a file by itself is a file");
     // The same again, from any place: an upload that was cut off goes on.
     let again = Input::open(&archive(&root)).unwrap();
     assert_eq!(again.fingerprint(), input.fingerprint());

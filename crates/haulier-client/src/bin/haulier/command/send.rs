@@ -21,11 +21,10 @@ pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     let progress = progress::for_command(&args.common, "Sending");
     let choose = Purpose::Choose(ambient.clone());
     let options = blocking(move || options(args, choose)).await?;
+    let from_stream = matches!(options.source, Source::Stream(_));
     let sent = haulier_client::send(options, ambient, progress).await?;
     if let Err(failure) = tell(&sent, json) {
-        // Nobody has the link yet: the same command shows it again.
-        sent.keep_state();
-        return Err(failure);
+        return Err(untold(sent, from_stream, failure));
     }
     if qr { qr_code::show(sent.link.as_str()) } else { Ok(()) }
 }
@@ -81,6 +80,18 @@ fn source(paths: Vec<PathBuf>, tar: bool, leave_out: bool) -> Result<Source, Fai
         return Err(Failure::new(Exit::Usage, "standard input is the terminal", advice));
     }
     Ok(Source::Stream(Stream::new(std::io::stdin())))
+}
+
+/// The transfer is complete and nobody has its link yet: it must not be lost.
+fn untold(sent: Sent, from_stream: bool, failure: Failure) -> Failure {
+    if from_stream {
+        // What was sent is gone, so this is the last chance to show it.
+        screen::note(format_args!("Standard output takes no link. Here it is:\n{}", sent.link.as_str()));
+        return failure;
+    }
+    sent.keep_state();
+    let what = "the transfer is complete, but standard output takes no link";
+    Failure::new(Exit::Other, what, "The same command shows the link again, and sends nothing twice.")
 }
 
 /// Without `--json` the link alone goes to standard output, so that it can be piped.

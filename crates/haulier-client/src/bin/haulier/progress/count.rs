@@ -48,6 +48,9 @@ pub(super) struct Count {
     pub(super) in_flight: u32,
     pub(super) retries: u32,
     moved_bytes: u64,
+    /// The most that had ever moved. Shown instead of what has moved, which goes back and forth where connections break:
+    /// a dead one takes bytes as well, until it is known to be dead.
+    best_bytes: u64,
     wait: Option<Wait>,
     last_moved: Option<Instant>,
     samples: VecDeque<(Instant, u64)>,
@@ -70,7 +73,7 @@ impl Count {
                 };
             }
             Event::Prepared { work, bytes } => self.prepare(*work, *bytes, now),
-            Event::Waiting => self.phase = Phase::Waiting,
+            Event::Waiting => (self.phase, self.wait) = (Phase::Waiting, None),
             Event::ChunkStarted => self.in_flight += 1,
             Event::ChunkDone => {
                 self.in_flight = self.in_flight.saturating_sub(1);
@@ -101,8 +104,11 @@ impl Count {
 
     fn advance(&mut self, bytes: u64, now: Instant) {
         self.moved_bytes += bytes;
-        self.last_moved = Some(now);
-        self.wait = None;
+        if self.moved_bytes > self.best_bytes {
+            self.best_bytes = self.moved_bytes;
+            self.last_moved = Some(now);
+            self.wait = None;
+        }
     }
 
     /// Notes how far it is, for the speed.
@@ -110,7 +116,7 @@ impl Count {
         if self.samples.back().is_some_and(|(then, _)| now.duration_since(*then) < SAMPLE_EVERY) {
             return;
         }
-        self.samples.push_back((now, self.moved_bytes));
+        self.samples.push_back((now, self.best_bytes));
         // One sample from before the span stays, so that the span is covered.
         while self.samples.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= SPEED_SPAN) {
             self.samples.pop_front();
@@ -124,7 +130,7 @@ impl Count {
 
     /// Bytes that are where they belong, of `total_bytes`; of the work on this machine, all that were worked through.
     pub(super) fn done_bytes(&self) -> u64 {
-        let done = self.present_bytes + self.moved_bytes;
+        let done = self.present_bytes + self.best_bytes;
         if matches!(self.phase, Phase::Preparing(_)) { done } else { done.min(self.total_bytes) }
     }
 
@@ -136,7 +142,7 @@ impl Count {
         if millis < SAMPLE_EVERY.as_millis() {
             return 0;
         }
-        let bytes = u128::from(self.moved_bytes.saturating_sub(*moved));
+        let bytes = u128::from(self.best_bytes.saturating_sub(*moved));
         u64::try_from(bytes * 1_000 / millis).unwrap_or(u64::MAX)
     }
 

@@ -39,9 +39,32 @@ fn what_an_earlier_run_brought_counts_as_done_and_not_as_speed() {
     assert_eq!(count.bytes_per_second(begun + Duration::from_secs(1)), 0);
     count.on(&Event::Moved(300), begun);
     count.on(&Event::TakenBack(100), begun);
-    assert_eq!((count.done_bytes(), count.percent()), (600, 60));
+    assert_eq!((count.done_bytes(), count.percent()), (700, 70), "it never runs backwards");
+    count.on(&Event::Moved(150), begun);
+    assert_eq!(count.done_bytes(), 750);
     count.on(&Event::Moved(u64::MAX >> 2), begun);
     assert_eq!(count.percent(), 100);
+}
+
+#[test]
+fn bytes_into_dead_connections_are_a_standstill() {
+    let begun = Instant::now();
+    let at = |seconds: u64| begun + Duration::from_secs(seconds);
+    let mut count = Count::default();
+    count.on(&started(1 << 30, 0), begun);
+    count.on(&Event::Moved(500), at(1));
+    for second in 2..20 {
+        count.on(&Event::TakenBack(400), at(second));
+        count.on(&Event::Retry { reason: "reset".into(), delay: TOLD_DELAY }, at(second));
+        count.on(&Event::Moved(390), at(second));
+        count.on(&Event::TakenBack(390), at(second));
+        count.on(&Event::Moved(400), at(second));
+        count.sample(at(second));
+    }
+    assert_eq!(count.bytes_per_second(at(19)), 0);
+    assert_eq!(count.standstill(at(19)).map(|wait| wait.reason.as_str()), Some("reset"));
+    count.on(&Event::Moved(101), at(20));
+    assert!(count.standstill(at(20)).is_none());
 }
 
 #[test]

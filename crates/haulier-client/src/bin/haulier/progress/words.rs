@@ -108,6 +108,7 @@ pub(super) fn notice(notice: &Notice) -> String {
         Notice::EmptyFolders { count } => format!("{count} empty folders do not travel; --tar would keep them."),
         Notice::StateInUse => "Another process is sending this file; this is a transfer of its own.".into(),
         Notice::StateUnusable => "An earlier upload cannot go on; a new transfer starts.".into(),
+        Notice::IdTaken => "The server has a transfer of the same id; another one starts.".into(),
         Notice::KeptUnusable => "What an earlier run kept cannot be used; starting anew.".into(),
         Notice::Kept => "What has arrived is kept; the same command goes on from there.".into(),
         Notice::InputChanged => "The file has changed since the upload began; a new transfer starts.".into(),
