@@ -227,3 +227,26 @@ async fn a_link_that_could_not_be_shown_is_not_lost() {
     haulier.get(link, &haulier.home().join("back")).await;
     assert_eq!(sha256_of(&haulier.home().join("back")), sha256_of(&haulier.home().join("a")));
 }
+
+#[tokio::test]
+async fn a_program_that_nobody_listens_to_can_still_be_stopped() {
+    let (server, haulier) = (Server::start(), Haulier::new());
+    files(&haulier, &[("a", &random_bytes(200_000))]);
+    let sent = haulier.send(&haulier.home().join("a"), server.url(), &[]).await;
+    // A pipe that is full and is never read: a terminal that was paused.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).expect("set");
+    while (&writer).write(&[0; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).expect("set");
+    let mut command = haulier.command(["get", &sent.link, "--list"]);
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().expect("runs");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(child.try_wait().expect("asked").is_none(), "it waits for its reader");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("sent");
+    let begun = std::time::Instant::now();
+    let status = tokio::task::spawn_blocking(move || child.wait().expect("ends")).await.expect("not cancelled");
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+    drop(reader);
+}

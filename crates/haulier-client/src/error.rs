@@ -259,6 +259,9 @@ pub enum InputProblem {
     /// It cannot be opened or read.
     #[error("{0}")]
     Unreadable(Arc<io::Error>),
+    /// It could be read when it was looked at, and cannot be now.
+    #[error("cannot be read any more: {0}")]
+    ReadFailed(Arc<io::Error>),
     /// It is neither a file nor a folder.
     #[error("is not a regular file")]
     NotAFile,
@@ -294,6 +297,13 @@ impl InputProblem {
     /// Wraps a failure to read.
     pub(crate) fn unreadable(source: io::Error) -> Self {
         Self::Unreadable(Arc::new(source))
+    }
+}
+
+impl Error {
+    /// Wraps a failure to read the input in the middle of a transfer.
+    pub(crate) fn read_failed(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Input { path: path.into(), what: InputProblem::ReadFailed(Arc::new(source)), others: 0 }
     }
 }
 

@@ -19,7 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use haulier_format::WriteKeys;
-use haulier_wire::Timestamp;
+use haulier_wire::{Timestamp, TransferId};
 use zeroize::Zeroizing;
 
 pub(crate) use record::SentRecord;
@@ -120,6 +120,11 @@ impl Store {
             }
         }
         Ok(result)
+    }
+
+    /// Whether a transfer was finished from here.
+    pub(crate) fn is_recorded(&self, id: &TransferId) -> bool {
+        self.root.join("sent").join(format!("{id}.json")).exists()
     }
 
     /// Keeps what `list` and `rm` need of a finished transfer.

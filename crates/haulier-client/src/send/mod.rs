@@ -291,9 +291,10 @@ impl Sender {
         for _ in 0..=MAX_REPAIRS {
             self.send_chunks(upload, &missing).await?;
             let input = Arc::clone(&self.input);
-            if let Err(error) = blocking(move || input.check_unchanged()).await {
-                return Err(Stop::Never(error));
-            }
+            blocking(move || input.check_unchanged()).await.map_err(|error| match error {
+                Error::Input { what: InputProblem::Changed, .. } => Stop::Never(error),
+                _ => Stop::Later(error),
+            })?;
             self.progress.on(Event::Finishing);
             match self.complete(upload).await {
                 Err(error) if error.problem() == Some(ProblemType::ChunksMissing) => {
@@ -368,9 +369,13 @@ impl Sender {
 
     /// Forgets an upload that cannot go on, here and, if it answers at once, on the server.
     async fn forget(&self, upload: Arc<Upload>) {
-        let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
-        // Best effort: the server drops what is never completed anyway.
-        let _ = self.api.delete(id, owner.as_str()).await;
+        let (id, owner, store) = (*upload.keys.transfer_id(), upload.keys.owner_token(), self.store.clone());
+        // A transfer that is complete may have its link in somebody's hands: only its state goes.
+        let is_complete = blocking(move || Ok(store.is_recorded(&id))).await.unwrap_or(true);
+        if !is_complete {
+            // Best effort: the server drops what is never completed anyway.
+            let _ = self.api.delete(id, owner.as_str()).await;
+        }
         let _ = blocking(move || {
             discard(upload);
             Ok(())

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::input::Input;
 use super::{Sender, Stop};
-use crate::error::{Error, IntegrityError};
+use crate::error::{Error, InputProblem, IntegrityError};
 use crate::http::{CallError, Watch, until_final};
 use crate::progress::{Event, Notice};
 use crate::resume::{TagError, Upload};
@@ -139,8 +139,8 @@ impl Sender {
         })
         .await
         .map_err(|error| match error {
-            // Shorter than it was: chunks of it may be on the server, so this transfer must not go on.
-            Error::Input { .. } => Stop::Never(error),
+            // Not what it was: chunks of it may be on the server, so this transfer must not go on.
+            Error::Input { what: InputProblem::Changed, .. } => Stop::Never(error),
             _ => Stop::from(error),
         })?;
         upload.tags.record(index.get(), tag).await.map_err(|error| match error {

@@ -192,6 +192,7 @@ fn integrity_advice(error: &IntegrityError) -> &'static str {
 fn input_advice(what: &InputProblem) -> &'static str {
     match what {
         InputProblem::Unreadable(_) => "Nothing was sent. Check the path and your permission to read it.",
+        InputProblem::ReadFailed(_) => "What was sent is kept. Make it readable again; the same command goes on.",
         InputProblem::NotAFile => {
             "Nothing was sent. To send what a pipe or device gives: haulier send - < PATH. To leave such out: --leave-out."
         }

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     keep_memory_private();
     let cli = Cli::parse();
     let json = cli.command.json();
+    interrupt::end_in_any_case_after(SHUTDOWN_TIMEOUT + Duration::from_millis(500));
     let Ok(runtime) = Runtime::new() else {
         Failure::new(Exit::Other, "no threads can be started", "Close other programs and try again.").tell(json);
         return ExitCode::from(Exit::Other.number());

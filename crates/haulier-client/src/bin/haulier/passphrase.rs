@@ -71,9 +71,17 @@ pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> R
 
 /// Gives the terminal its echo back when a question was interrupted, and says whether one was.
 pub(crate) fn restore_terminal() -> bool {
+    let asked = give_echo_back();
+    if asked {
+        screen::note("");
+    }
+    asked
+}
+
+/// As [`restore_terminal`], without a word.
+pub(crate) fn give_echo_back() -> bool {
     let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
     let _ = tcsetattr(io::stderr().as_fd(), OptionalActions::Now, &before);
-    screen::note("");
     true
 }
 

@@ -137,7 +137,7 @@ impl Input {
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
         match &self.content {
             Content::Spooled(file) => {
-                file.read_exact_at(buffer, offset).map_err(|error| Error::unreadable("standard input", error))
+                file.read_exact_at(buffer, offset).map_err(|error| Error::read_failed("standard input", error))
             }
             Content::Scanned(scanned) => scanned.read_at(buffer, offset),
         }
@@ -148,7 +148,7 @@ impl Input {
         let Content::Scanned(Scanned { scan, .. }) = &self.content else { return Ok(()) };
         for entry in scan.entries.iter().filter(|entry| entry.kind == Kind::File) {
             let path = scan.disk_path(entry);
-            let now = path.symlink_metadata().map_err(|error| gone_or_unreadable(path.clone(), error))?;
+            let now = path.symlink_metadata().map_err(|error| not_opened(path.clone(), error))?;
             if Stamp::of(&now) != entry.stamp {
                 return Err(changed(path));
             }
@@ -188,7 +188,7 @@ impl Scanned {
                 file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
                     // Shorter than it was.
                     io::ErrorKind::UnexpectedEof => changed(self.scan.disk_path(entry)),
-                    _ => Error::unreadable(self.scan.disk_path(entry), error),
+                    _ => Error::read_failed(self.scan.disk_path(entry), error),
                 })?;
             }
         }
@@ -203,13 +203,13 @@ impl Scanned {
             Some((same, file)) if same == index => file,
             _ => {
                 let path = self.scan.disk_path(entry);
-                let file = scan::open(&path).map_err(|error| gone_or_unreadable(path, error))?;
+                let file = scan::open(&path).map_err(|error| not_opened(path, error))?;
                 let file = Arc::new(file);
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, Arc::clone(&file)));
                 file
             }
         };
-        let now = file.metadata().map_err(|error| Error::unreadable(self.scan.disk_path(entry), error))?;
+        let now = file.metadata().map_err(|error| Error::read_failed(self.scan.disk_path(entry), error))?;
         if Stamp::of(&now) == entry.stamp { Ok(file) } else { Err(changed(self.scan.disk_path(entry))) }
     }
 }
@@ -268,10 +268,10 @@ fn changed(path: PathBuf) -> Error {
     Error::Input { path, what: InputProblem::Changed, others: 0 }
 }
 
-/// A file that is no longer there, or is a link now, has changed; anything else is a failure to read.
-fn gone_or_unreadable(path: PathBuf, error: io::Error) -> Error {
+/// A file that is a link now is another one. One that is gone may come back: a disk that was unplugged, a share.
+fn not_opened(path: PathBuf, error: io::Error) -> Error {
     let is_link = error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
-    if is_link || error.kind() == io::ErrorKind::NotFound { changed(path) } else { Error::unreadable(path, error) }
+    if is_link { changed(path) } else { Error::read_failed(path, error) }
 }
 
 #[cfg(test)]

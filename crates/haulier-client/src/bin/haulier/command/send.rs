@@ -26,7 +26,10 @@ pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     if let Err(failure) = tell(&sent, json) {
         return Err(untold(sent, from_stream, failure));
     }
-    if qr { qr_code::show(sent.link.as_str()) } else { Ok(()) }
+    let link = sent.link.clone();
+    // The link is known now. What follows may take as long as the terminal likes.
+    drop(sent);
+    if qr { qr_code::show(&link) } else { Ok(()) }
 }
 
 fn options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
