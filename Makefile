@@ -1,8 +1,8 @@
-# Two commands matter: `make run` and `make test`.
+# Two commands matter: `make run` and `make test`. `make bench` measures.
 
 export PATH := $(HOME)/.cache/haulier/bin:$(PATH)
 
-.PHONY: run build test soak lint fmt
+.PHONY: run build test soak lint fmt bench
 
 ## Builds what is missing and serves on http://127.0.0.1:8080 with SQLite and local disk.
 run: build
@@ -32,6 +32,11 @@ lint:
 	cargo clippy --locked -p haulier-format --all-targets --all-features -- -D warnings
 	scripts/check-server-graph
 	cargo deny --all-features check bans licenses sources
+
+## Measures Haulier beside baselines of the same run, on a quiet machine, and writes docs/BENCHMARKS.md.
+## ARGS="--only get" runs one part and writes nothing; ARGS=--help lists the rest.
+bench:
+	@scripts/bench $(ARGS)
 
 fmt:
 	cargo fmt --all
