@@ -38,7 +38,7 @@ impl Process {
 
     /// CPU seconds of the process and of the processes that it started and that still run.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        self.family()?.into_iter().map(|pid| Ok(stat_seconds(&pid.to_string(), 11)?)).sum()
+        self.family()?.into_iter().map(|pid| stat_seconds(&pid.to_string(), 11)).sum()
     }
 
     /// The most memory that the process and those that it started held, added up, in bytes.
