@@ -117,6 +117,8 @@ fn listen(
     })
     .workers(workers)
     .max_connections(config.max_connections.div_ceil(workers))
+    // The end of a chunk must not wait until the client acknowledges what came before: it takes its time, up to 40 ms.
+    .tcp_nodelay(true)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
     .client_disconnect_timeout(LINGER)
