@@ -1,4 +1,7 @@
-//! A file on its way out: the next piece is read while the last one is being sent.
+//! A file on its way out: what the page cache holds is taken at once, and for the rest a thread waits for the disk.
+//!
+//! Handing every piece to another thread costs more than copying it. Linux reads without waiting when asked to, so that
+//! an async thread may; the kernel reads ahead meanwhile.
 
 use std::fs::File;
 use std::io;
@@ -7,16 +10,16 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use tokio::task::JoinHandle;
+use futures::stream;
 
 use super::blocking;
 use crate::blob::ByteStream;
 use crate::store::StoreError;
 
-/// Bytes read in one call.
-const READ_BYTES: u64 = 256 << 10;
+/// Bytes read in one call. Twice as many, and the HTTP layer would allocate its buffer anew for each.
+const PIECE_BYTES: u64 = 64 << 10;
 
 /// Opens a file and streams `range` of it; `None` when it is not there or too short.
 pub(super) async fn open(path: PathBuf, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
@@ -27,40 +30,71 @@ pub(super) async fn open(path: PathBuf, range: Range<u64>) -> Result<Option<Byte
         Err(error) => Err(error.into()),
     })
     .await?;
-    Ok(opened.map(|file| stream(Arc::new(file), range)))
+    Ok(opened.map(|file| Reader { file: Arc::new(file), rest: range, last: Bytes::new() }.stream()))
 }
 
-fn stream(file: Arc<File>, range: Range<u64>) -> ByteStream {
-    let state = (Some(Ahead::start(&file, &range)), file, range);
-    futures::stream::unfold(state, |(ahead, file, mut rest)| async move {
-        let ahead = ahead??;
-        let piece = ahead.reading.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        rest.start += ahead.len;
-        // After an error nothing follows: the reader must see a broken stream, never a clean end.
-        let next = piece.is_ok().then(|| Ahead::start(&file, &rest));
-        Some((piece, (next, file, rest)))
-    })
-    .boxed()
+struct Reader {
+    file: Arc<File>,
+    rest: Range<u64>,
+    /// The piece before: once it was sent, its memory takes the next one.
+    last: Bytes,
 }
 
-/// One read under way.
-struct Ahead {
-    len: u64,
-    reading: JoinHandle<io::Result<Bytes>>,
-}
+impl Reader {
+    fn stream(self) -> ByteStream {
+        stream::unfold(Some(self), |reader| async {
+            let mut reader = reader.filter(|reader| !reader.rest.is_empty())?;
+            let piece = reader.next().await;
+            // After an error nothing follows: whoever reads must see a broken stream, never a clean end.
+            let reader = piece.is_ok().then_some(reader);
+            Some((piece, reader))
+        })
+        .boxed()
+    }
 
-impl Ahead {
-    fn start(file: &Arc<File>, rest: &Range<u64>) -> Option<Self> {
-        let len = (rest.end - rest.start).min(READ_BYTES);
-        if len == 0 {
-            return None;
+    async fn next(&mut self) -> io::Result<Bytes> {
+        let offset = self.rest.start;
+        let len = usize::try_from((self.rest.end - offset).min(PIECE_BYTES)).map_err(io::Error::other)?;
+        let mut piece = self.buffer(len);
+        match read_cached(&self.file, &mut piece, offset) {
+            Some(read) => piece.truncate(read),
+            None => {
+                let file = Arc::clone(&self.file);
+                let waiting =
+                    tokio::task::spawn_blocking(move || file.read_exact_at(&mut piece, offset).map(|()| piece));
+                piece = waiting.await.map_err(io::Error::other)??;
+            }
         }
-        let (file, offset) = (Arc::clone(file), rest.start);
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut piece = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-            file.read_exact_at(&mut piece, offset)?;
-            Ok(Bytes::from(piece))
-        });
-        Some(Self { len, reading })
+        self.last = piece.freeze();
+        self.rest.start += self.last.len() as u64;
+        Ok(self.last.clone())
+    }
+
+    fn buffer(&mut self, len: usize) -> BytesMut {
+        match std::mem::take(&mut self.last).try_into_mut() {
+            Ok(mut last) if last.capacity() >= len => {
+                last.resize(len, 0);
+                last
+            }
+            _ => BytesMut::zeroed(len),
+        }
     }
 }
+
+/// Reads what is there without waiting for the disk: at least one byte, else `None`.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, piece: &mut [u8], offset: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let read = preadv2(file, &mut [io::IoSliceMut::new(piece)], offset, ReadWriteFlags::NOWAIT);
+    // Whatever went wrong, the read that waits says so.
+    read.ok().filter(|read| *read > 0)
+}
+
+/// Other systems cannot say.
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
+}
+
+#[cfg(test)]
+mod tests;
