@@ -45,6 +45,13 @@ fn index(number: u32) -> ChunkIndex {
     ChunkIndex::new(number).expect("in range")
 }
 
+/// The stored chunk; its transfer, which must be there, comes with it.
+async fn stored_chunk(store: &dyn MetadataStore, id: TransferId, index: ChunkIndex) -> Option<StoredChunk> {
+    let (transfer, chunk) = store.transfer_and_chunk(id, index).await.expect("read").expect("a transfer");
+    assert_eq!(transfer.id, id);
+    chunk
+}
+
 /// The expiry of [`new_transfer`].
 const ASKED: Expiry = Expiry::AfterComplete(500);
 
@@ -160,11 +167,12 @@ async fn one_digest_wins_an_index(store: &dyn MetadataStore) {
     assert_eq!(record_one(store, record(1, 0, 1, Step::Reserve, 1)).await, Recorded::Same);
     assert_eq!(record_one(store, record(1, 0, 2, Step::Reserve, 1)).await, Recorded::Conflict);
     assert_eq!(record_one(store, record(1, 0, 2, Step::Store, 1)).await, Recorded::Conflict);
-    assert_eq!(store.stored_chunk(id(1), index(0)).await.expect("read"), None, "reserved is not stored");
+    assert_eq!(stored_chunk(store, id(1), index(0)).await, None, "reserved is not stored");
     assert_eq!(record_one(store, record(1, 0, 1, Step::Store, 1)).await, Recorded::New);
     assert_eq!(record_one(store, record(1, 0, 1, Step::Reserve, 1)).await, Recorded::Stored);
     assert_eq!(record_one(store, record(1, 0, 2, Step::Reserve, 1)).await, Recorded::Conflict);
     assert_eq!(record_one(store, record(1, 1, 1, Step::Store, 1)).await, Recorded::Closed, "never reserved");
+    assert!(store.transfer_and_chunk(id(9), index(0)).await.expect("read").is_none(), "no such transfer");
 }
 
 async fn a_chunk_is_stored_once_and_counted_once(store: &dyn MetadataStore) {
@@ -178,7 +186,7 @@ async fn a_chunk_is_stored_once_and_counted_once(store: &dyn MetadataStore) {
     let row = transfer(store, 1).await;
     assert_eq!((row.stored_chunks, row.stored_bytes), (1, 100));
     assert_eq!(row.upload_expires_at, at(1300), "a chunk prolongs the upload");
-    let chunk = store.stored_chunk(id(1), index(0)).await.expect("read");
+    let chunk = stored_chunk(store, id(1), index(0)).await;
     assert_eq!(chunk, Some(StoredChunk { blake3: [9; 32], sha256: Some([4; 32]) }));
 }
 
@@ -306,8 +314,8 @@ async fn only_what_has_ended_is_swept(store: &dyn MetadataStore) {
     assert_eq!(sweepable(1000, 2).await.len(), 2);
     store.swept(id(2)).await.expect("swept");
     assert_eq!(sweepable(1000, 10).await, [id(1), id(4)]);
-    assert_eq!(store.stored_chunk(id(2), index(0)).await.expect("read"), None, "its chunks are forgotten");
-    assert!(store.stored_chunk(id(3), index(0)).await.expect("read").is_some());
+    assert_eq!(stored_chunk(store, id(2), index(0)).await, None, "its chunks are forgotten");
+    assert!(stored_chunk(store, id(3), index(0)).await.is_some());
 }
 
 async fn racing_writers_get_one_winner(store: &dyn MetadataStore) {

@@ -177,8 +177,12 @@ pub trait MetadataStore: Debug + Send + Sync {
     /// Takes the next step of many chunks in one commit; answers each, in order.
     async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError>;
 
-    /// Finds a chunk whose blob is there.
-    async fn stored_chunk(&self, id: TransferId, index: ChunkIndex) -> Result<Option<StoredChunk>, StoreError>;
+    /// Finds a transfer and, if its blob is there, one of its chunks.
+    async fn transfer_and_chunk(
+        &self,
+        id: TransferId,
+        index: ChunkIndex,
+    ) -> Result<Option<(Transfer, Option<StoredChunk>)>, StoreError>;
 
     /// Lists inclusive ranges of chunks that are not stored, the first `most`.
     async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError>;

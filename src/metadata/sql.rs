@@ -13,11 +13,25 @@ pub(super) const INSERT_TRANSFER: &str = "
     VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (id) DO NOTHING";
 
-pub(super) const SELECT_TRANSFER: &str = "
-    SELECT id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
+/// What [`transfer`] reads.
+macro_rules! transfer_columns {
+    () => {
+        "id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
         kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, created_at, upload_expires_at,
-        expires_in_ms, expires_at, completed_at
-    FROM transfers WHERE id = $1";
+        expires_in_ms, expires_at, completed_at"
+    };
+}
+
+pub(super) const SELECT_TRANSFER: &str = concat!("SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1");
+
+/// Both in one: each statement is a hop to another thread or machine and back. `blake3` is null without a stored chunk.
+pub(super) const SELECT_TRANSFER_AND_CHUNK: &str = concat!(
+    "SELECT ",
+    transfer_columns!(),
+    ", blake3, sha256
+    FROM transfers LEFT JOIN chunks ON transfer_id = id AND chunk_index = $2 AND stored = 1
+    WHERE id = $1"
+);
 
 pub(super) const SELECT_SEALED_METADATA: &str = "SELECT sealed FROM sealed_metadata WHERE transfer_id = $1";
 
@@ -29,20 +43,27 @@ pub(super) const INSERT_SEALED_METADATA: &str = "
 
 /// Whether a transfer takes or keeps chunks at `$2`.
 pub(super) const SELECT_OPEN: &str = "
-    SELECT state FROM transfers WHERE id = $1 AND (
+    SELECT 1 FROM transfers WHERE id = $1 AND (
         (state = 'pending' AND upload_expires_at > $2 AND (expires_at IS NULL OR expires_at > $2))
         OR (state = 'completed' AND expires_at > $2))";
 
 pub(super) const SELECT_CHUNK: &str =
     "SELECT blake3, sha256, stored FROM chunks WHERE transfer_id = $1 AND chunk_index = $2";
 
+/// Only a pending transfer takes chunks that it does not have, at `$5`.
 pub(super) const RESERVE_CHUNK: &str = "
-    INSERT INTO chunks (transfer_id, chunk_index, blake3, sha256, stored) VALUES ($1, $2, $3, $4, 0)
+    INSERT INTO chunks (transfer_id, chunk_index, blake3, sha256, stored)
+    SELECT id, $2, $3, $4, 0 FROM transfers
+    WHERE id = $1 AND state = 'pending' AND upload_expires_at > $5 AND (expires_at IS NULL OR expires_at > $5)
     ON CONFLICT (transfer_id, chunk_index) DO NOTHING";
 
+/// What was reserved may still be stored while [`SELECT_OPEN`] finds the transfer, at `$5`.
 pub(super) const STORE_CHUNK: &str = "
     UPDATE chunks SET stored = 1, sha256 = COALESCE(sha256, $4)
-    WHERE transfer_id = $1 AND chunk_index = $2 AND blake3 = $3 AND stored = 0";
+    WHERE transfer_id = $1 AND chunk_index = $2 AND blake3 = $3 AND stored = 0 AND EXISTS (
+        SELECT 1 FROM transfers WHERE id = $1 AND (
+            (state = 'pending' AND upload_expires_at > $5 AND (expires_at IS NULL OR expires_at > $5))
+            OR (state = 'completed' AND expires_at > $5)))";
 
 pub(super) const COUNT_STORED: &str = "
     UPDATE transfers SET stored_chunks = stored_chunks + $2, stored_bytes = stored_bytes + $3,

@@ -17,8 +17,8 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, Sqlite};
 
 use super::{
-    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk,
-    StoredState, Transfer, sql,
+    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk, Transfer,
+    sql,
 };
 use crate::store::StoreError;
 
@@ -49,7 +49,10 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).min_connections(1);
+        // A connection to a file does not die while it is idle: asking it first would double the cost of small reads.
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).min_connections(1).test_before_acquire(false)
+        };
         let open = || format!("cannot open the database {}", path.display());
         let writer = pool(1).connect_with(options.clone()).await.with_context(open)?;
         MIGRATIONS.run(&writer).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
@@ -131,9 +134,16 @@ impl MetadataStore for SqliteStore {
         Ok(results)
     }
 
-    async fn stored_chunk(&self, id: TransferId, index: ChunkIndex) -> Result<Option<StoredChunk>, StoreError> {
-        let found = select_chunk(&mut *self.readers.acquire().await?, id, index).await?;
-        Ok(found.filter(|(_, stored)| *stored).map(|(chunk, _)| chunk))
+    async fn transfer_and_chunk(
+        &self,
+        id: TransferId,
+        index: ChunkIndex,
+    ) -> Result<Option<(Transfer, Option<StoredChunk>)>, StoreError> {
+        let query = sqlx::query(sql::SELECT_TRANSFER_AND_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
+        let Some(row) = query.fetch_optional(&self.readers).await? else { return Ok(None) };
+        let blake3: Option<Vec<u8>> = row.try_get("blake3")?;
+        let chunk = blake3.map(|blake3| stored_chunk(&row, blake3)).transpose()?;
+        Ok(Some((sql::transfer(&row)?, chunk)))
     }
 
     async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError> {
@@ -267,45 +277,41 @@ async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer)
 }
 
 async fn record_one(connection: &mut SqliteConnection, record: &ChunkRecord) -> Result<Recorded, StoreError> {
-    let id = record.transfer_id;
-    let open = sqlx::query(sql::SELECT_OPEN).bind(id.as_str()).bind(record.now.as_millisecond());
-    let Some(row) = open.fetch_optional(&mut *connection).await? else { return Ok(Recorded::Closed) };
-    let state = sql::state_from_text(row.try_get("state")?).map_err(StoreError::internal)?;
-
-    if let Some((chunk, stored)) = select_chunk(connection, id, record.index).await? {
-        return match (chunk.blake3 == record.blake3, stored, record.step) {
-            (false, _, _) => Ok(Recorded::Conflict),
-            (true, true, _) => Ok(Recorded::Stored),
-            (true, false, Step::Reserve) => Ok(Recorded::Same),
-            (true, false, Step::Store) => {
-                step(connection, sql::STORE_CHUNK, record).await?;
-                Ok(Recorded::New)
-            }
-        };
+    let statement = match record.step {
+        Step::Reserve => sql::RESERVE_CHUNK,
+        Step::Store => sql::STORE_CHUNK,
+    };
+    // What mostly happens is one statement; only what did not happen is asked about.
+    if step(connection, statement, record).await? {
+        return Ok(Recorded::New);
     }
-    match (record.step, state) {
-        (Step::Reserve, StoredState::Pending) => {
-            step(connection, sql::RESERVE_CHUNK, record).await?;
-            Ok(Recorded::New)
-        }
+    let open = sqlx::query(sql::SELECT_OPEN).bind(record.transfer_id.as_str()).bind(record.now.as_millisecond());
+    if open.fetch_optional(&mut *connection).await?.is_none() {
+        return Ok(Recorded::Closed);
+    }
+    match select_chunk(connection, record.transfer_id, record.index).await? {
         // Swept between the two steps, or a completed transfer without this chunk, which cannot be.
-        _ => Ok(Recorded::Closed),
+        None => Ok(Recorded::Closed),
+        Some((chunk, _)) if chunk.blake3 != record.blake3 => Ok(Recorded::Conflict),
+        Some((_, true)) => Ok(Recorded::Stored),
+        Some((_, false)) if record.step == Step::Reserve => Ok(Recorded::Same),
+        Some((_, false)) => Err(StoreError::internal(anyhow::anyhow!("a reserved chunk could not be stored"))),
     }
 }
 
+/// Whether the step was taken.
 async fn step(
     connection: &mut SqliteConnection,
     statement: &'static str,
     record: &ChunkRecord,
-) -> Result<(), StoreError> {
-    sqlx::query(statement)
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(statement)
         .bind(record.transfer_id.as_str())
         .bind(i64::from(record.index.get()))
         .bind(record.blake3.as_slice())
         .bind(record.sha256.as_ref().map(Digest::as_slice))
-        .execute(connection)
-        .await?;
-    Ok(())
+        .bind(record.now.as_millisecond());
+    Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
 async fn select_chunk(
@@ -315,9 +321,13 @@ async fn select_chunk(
 ) -> Result<Option<(StoredChunk, bool)>, StoreError> {
     let query = sqlx::query(sql::SELECT_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
-    let sha256: Option<Vec<u8>> = row.try_get("sha256")?;
-    let chunk = StoredChunk { blake3: digest(row.try_get("blake3")?)?, sha256: sha256.map(digest).transpose()? };
+    let chunk = stored_chunk(&row, row.try_get("blake3")?)?;
     Ok(Some((chunk, row.try_get::<i64, _>("stored")? == 1)))
+}
+
+fn stored_chunk(row: &SqliteRow, blake3: Vec<u8>) -> Result<StoredChunk, StoreError> {
+    let sha256: Option<Vec<u8>> = row.try_get("sha256")?;
+    Ok(StoredChunk { blake3: digest(blake3)?, sha256: sha256.map(digest).transpose()? })
 }
 
 fn digest(bytes: Vec<u8>) -> Result<Digest, StoreError> {

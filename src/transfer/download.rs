@@ -10,7 +10,7 @@ use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
 use super::status::{known_end, wire_state};
-use super::{Token, TransferError, Transfers, access};
+use super::{Token, TransferError, Transfers, access, check_readable};
 use crate::blob::{BlobKey, BlobStore, ByteStream};
 use crate::metadata::{Digest, Transfer};
 use crate::store::StoreError;
@@ -104,9 +104,12 @@ impl Transfers {
         index: ChunkIndex,
         download: Option<&Token>,
     ) -> Result<ChunkFound, TransferError> {
-        let transfer = self.opened_for(id, download).await?;
+        let found = self.metadata.transfer_and_chunk(id, index).await?;
+        let (transfer, chunk) = found.ok_or(TransferError::NotFound)?;
+        check_readable(&transfer, self.clock.now())?;
+        access::check(download, transfer.download_token_hash.as_ref())?;
         let len = transfer.layout.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
-        let chunk = self.metadata.stored_chunk(id, index).await?.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
+        let chunk = chunk.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
         Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
     }
 

@@ -106,12 +106,19 @@ impl Transfers {
 
     /// Finds a transfer that can be read.
     async fn readable(&self, id: TransferId, now: Timestamp) -> Result<Transfer, TransferError> {
-        let transfer = self.live(id, now).await?;
-        match state::liveness(&transfer, now) {
-            Liveness::Completed => Ok(transfer),
-            Liveness::Pending => Err(TransferError::Pending),
-            Liveness::Deleted | Liveness::Expired => Err(TransferError::Expired),
-        }
+        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+        check_readable(&transfer, now)?;
+        Ok(transfer)
+    }
+}
+
+/// Says whether a transfer can be read, and otherwise why not.
+fn check_readable(transfer: &Transfer, now: Timestamp) -> Result<(), TransferError> {
+    match state::liveness(transfer, now) {
+        Liveness::Completed => Ok(()),
+        Liveness::Pending => Err(TransferError::Pending),
+        Liveness::Deleted => Err(TransferError::Deleted),
+        Liveness::Expired => Err(TransferError::Expired),
     }
 }
 

@@ -108,11 +108,16 @@ impl StagedBlob for StagedFile {
     }
 
     async fn finish(&mut self) -> Result<(), StoreError> {
-        self.flush().await?;
         self.settle().await?;
-        let file = self.take_file()?;
-        // The descriptor is not needed again: a rename takes names.
-        blocking(move || Ok(file.sync_data()?)).await
+        let mut file = self.take_file()?;
+        let pieces = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        // In one go, and the descriptor goes with it: a rename takes names.
+        blocking(move || {
+            write_all(&mut file, &pieces)?;
+            Ok(file.sync_data()?)
+        })
+        .await
     }
 
     async fn publish(mut self: Box<Self>) -> Result<(), StoreError> {
