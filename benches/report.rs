@@ -123,7 +123,7 @@ Absolute figures drift by tens of per cent with the machine and the hour. Compar
 const METHOD: &str = "
 MB is 10^6 bytes of plaintext, GB is 10^9. Every figure is the median of its rounds, with the least and the most in brackets. The two sides of a pair take turns, round by round,
 under the same load generator, which runs on the same cores; a ratio is Haulier's speed over the baseline's in the same round.
-Between rounds the stored files are removed and the disk is synced. CPU is user and system time of the server's processes; peak RSS is VmHWM, added up over them.
+Between rounds the stored files are emptied and the disk is synced. CPU is user and system time of the server's processes; peak RSS is VmHWM, added up over them.
 Haulier runs as a release build with default settings and its log in a file.
 ";
 
