@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::harness::{Haulier, Server, random_bytes, sha256_of};
+use crate::harness::{Haulier, Proxy, Server, random_bytes, sha256_of};
 
 /// Every file below a folder with its content.
 fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -175,7 +175,11 @@ async fn standard_input_is_sent_and_leaves_nothing_behind() {
     let state: Vec<_> = crate::harness::files_below(&haulier.home().join("state/haulier")).into_iter().collect();
     let left: Vec<_> = state
         .iter()
-        .filter(|path| path.is_file() && !path.starts_with(haulier.home().join("state/haulier/sent")))
+        .filter(|path| {
+            path.is_file()
+                && !path.starts_with(haulier.home().join("state/haulier/sent"))
+                && !path.ends_with("machine-key")
+        })
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -249,4 +253,60 @@ async fn a_program_that_nobody_listens_to_can_still_be_stopped() {
     assert_eq!(status.code(), Some(130));
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
     drop(reader);
+}
+
+#[tokio::test]
+async fn a_link_that_comes_first_can_be_waited_for() {
+    use std::io::{BufRead as _, Read as _};
+    let (server, haulier) = (Server::start(), Haulier::new());
+    let proxy = Proxy::to(server.address()).await;
+    proxy.limit(2 << 20);
+    files(&haulier, &[("a", &random_bytes(6 << 20))]);
+    let mut command = haulier.command(["send", "a", "--link-first", "--quiet", "--to", proxy.url()]);
+    let mut sending = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut stdout = std::io::BufReader::new(sending.stdout.take().expect("piped"));
+    let (mut stdout, link) = tokio::task::spawn_blocking(move || {
+        let mut link = String::new();
+        stdout.read_line(&mut link).expect("a line");
+        (stdout, link)
+    })
+    .await
+    .expect("not cancelled");
+    assert!(sending.try_wait().expect("asked").is_none(), "long before the upload is complete");
+    let early = haulier.run(["get", link.trim(), "-o", "early"]).await;
+    assert_eq!(early.status.code(), Some(5), "{early:?}");
+    assert!(stderr(&early).contains("--wait"), "{}", stderr(&early));
+    let waited = haulier.run(["get", link.trim(), "-o", "back", "--wait"]).await;
+    assert!(waited.status.success(), "{waited:?}");
+    assert_eq!(sha256_of(&haulier.home().join("back")), sha256_of(&haulier.home().join("a")));
+    assert!(sending.wait().expect("ended").success());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "", "told once");
+}
+
+#[tokio::test]
+async fn an_upload_of_another_file_under_the_same_size_and_time_does_not_go_on() {
+    let (server, haulier) = (Server::start(), Haulier::new());
+    let proxy = Proxy::to(server.address()).await;
+    proxy.limit(8 << 20);
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let write = |byte: u8| {
+        let path = haulier.file("a", &vec![byte; 4 << 20]);
+        fs::File::options().write(true).open(path).expect("there").set_modified(time).expect("set");
+    };
+    write(b'A');
+    let arguments = ["send", "a", "--chunk-size", "64KiB", "--json", "--to", proxy.url()];
+    let mut child = haulier.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+    crate::harness::eventually("chunks arrive", || proxy.record().whole_puts().len() > 16).await;
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    write(b'B');
+    let output = haulier.run(arguments).await;
+    let last = String::from_utf8(output.stdout).expect("UTF-8").lines().last().expect("a line").to_owned();
+    let sent: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(sent["resumed"], false, "{sent}");
+    let target = haulier.home().join("back");
+    haulier.get(sent["link"].as_str().expect("a link"), &target).await;
+    assert_eq!(sha256_of(&target), sha256_of(&haulier.home().join("a")));
 }

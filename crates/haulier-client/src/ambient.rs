@@ -46,6 +46,13 @@ impl Ambient {
         use_rng(&mut *rng)
     }
 
+    /// 32 random bytes.
+    pub(crate) fn random_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        self.with_rng(|rng| rng.fill_bytes(&mut key));
+        key
+    }
+
     /// 64 random bits, for jitter.
     pub(crate) fn random_u64(&self) -> u64 {
         self.with_rng(|rng| rng.next_u64())

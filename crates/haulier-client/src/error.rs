@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use haulier_format::KeyMode;
 use haulier_wire::layout::LayoutError;
 
 /// Why a send or a get ended without its result.
@@ -16,14 +17,20 @@ pub enum Error {
     #[error("the link cannot be read: {0}")]
     Link(String),
     /// The link says that there is a passphrase and the server says that there is none, or the other way round.
-    #[error("the link and the server disagree on whether this transfer has a passphrase")]
-    ModeMismatch,
+    #[error("{}", mismatch(*mode))]
+    ModeMismatch {
+        /// What the link says.
+        mode: KeyMode,
+    },
     /// The passphrase has a form that no sender could have used.
     #[error("the passphrase cannot be used: {0}")]
     Passphrase(String),
     /// The key from the link, or the passphrase, is not this transfer's.
-    #[error("the key or the passphrase is wrong")]
-    WrongKey,
+    #[error("{}", if *has_passphrase { "the passphrase, or the link's key, is wrong" } else { "the key in the link is wrong" })]
+    WrongKey {
+        /// Whether the link asks for one.
+        has_passphrase: bool,
+    },
     /// No such transfer.
     #[error("there is no such transfer on this server")]
     NotFound,
@@ -307,6 +314,14 @@ impl Error {
     }
 }
 
+fn mismatch(mode: KeyMode) -> &'static str {
+    match mode {
+        KeyMode::Link => "the server says that this transfer needs a passphrase, and the link does not",
+        KeyMode::LinkPassphrase => "the link asks for a passphrase, and the server says that this transfer has none",
+        KeyMode::Passphrase => "the link has no key, and the server says that this transfer has no passphrase either",
+    }
+}
+
 fn and_others(others: usize) -> String {
     if others == 0 { String::new() } else { format!(" (and {others} more like it)") }
 }
@@ -327,10 +342,13 @@ impl Error {
         Self::Output { source: Arc::new(source) }
     }
 
-    /// Whether what has arrived of a transfer can be of no use any more: it is gone, or it is not what was sent.
+    /// Whether what has arrived of a transfer can be of no use any more: it is gone, or was never the one that was meant.
+    ///
+    /// A chunk that does not open says nothing against those that did.
     pub(crate) fn is_for_good(&self) -> bool {
         let gone = matches!(self, Self::NotFound | Self::Deleted | Self::Expired);
-        gone || matches!(self, Self::Integrity(_) | Self::Protocol { .. } | Self::WrongKey)
+        let other = IntegrityError::OtherTransfer;
+        gone || matches!(self, Self::Integrity(error) if *error == other || matches!(error, IntegrityError::Manifest(_)))
     }
 
     /// Wraps a failure of the local state.

@@ -85,7 +85,9 @@ fn problem_error(problem: &Problem, role: Role) -> Error {
         (ProblemType::TransferExpired, _) => Error::Expired,
         (ProblemType::TransferPending, _) => Error::Pending,
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Access { given }) => Error::AccessToken { given },
-        (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => Error::WrongKey,
+        (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => {
+            Error::WrongKey { has_passphrase: true }
+        }
         // A transfer that is complete has every chunk that its manifest counts.
         (ProblemType::ChunkNotFound, Role::Download) => Error::Protocol { what: describe(problem) },
         _ => Error::Refused { what: describe(problem) },

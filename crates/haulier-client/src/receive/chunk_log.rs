@@ -1,8 +1,8 @@
 //! Which chunks have arrived in a part: one slot for each, with a keyed hash of what the chunk left in the part.
 //!
-//! The key comes from the download token and from everything that the part's content depends on. So a slot is right
-//! only for this transfer, this selection and these bytes, and who can write to the disk but has no link cannot make
-//! one. A slot is believed only after the part was read again: that is why nothing has to be synced before it is
+//! The key comes from the machine's own key, the download token and everything that the part's content depends on. So a
+//! slot is right only for this transfer, this selection and these bytes, and nobody but this user can make one: not who
+//! can write to the disk, and not who has the same link. A slot is believed only after the part was read again: that is why nothing has to be synced before it is
 //! written, and why neither a power cut nor a changed part can become a wrong file.
 //!
 //! The lock on this file is the right to write to the part.

@@ -39,6 +39,20 @@ impl Entry {
         progress: Arc<dyn Progress>,
     ) -> Result<Self, Error> {
         let link = parse_link(&options.link)?;
+        let has_passphrase = link.mode.key_mode().has_passphrase();
+        let opened = Self::open_link(link, options, ambient, progress).await;
+        opened.map_err(|error| match error {
+            Error::WrongKey { .. } => Error::WrongKey { has_passphrase },
+            other => other,
+        })
+    }
+
+    async fn open_link(
+        link: Link,
+        options: &ReceiveOptions,
+        ambient: &Ambient,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, Error> {
         let api = Api::new(Server::parse(&link.base, options.allow_http)?)?;
         let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
         let door = Door { api, retry, progress };
@@ -85,7 +99,7 @@ impl Door {
         if info.transfer_id != id {
             return Err(IntegrityError::OtherTransfer.into());
         }
-        expect_kdf(mode, info.kdf.is_some()).map_err(|_| Error::ModeMismatch)?;
+        expect_kdf(mode, info.kdf.is_some()).map_err(|_| Error::ModeMismatch { mode })?;
         Ok(info)
     }
 
@@ -108,7 +122,7 @@ async fn keys(link: Link, info: Info, source: Option<PassphraseSource>) -> Resul
 
 fn manifest_error(error: haulier_format::Error) -> Error {
     match error {
-        haulier_format::Error::WrongKey => Error::WrongKey,
+        haulier_format::Error::WrongKey => Error::WrongKey { has_passphrase: true },
         haulier_format::Error::OtherTransfer => IntegrityError::OtherTransfer.into(),
         other => IntegrityError::Manifest(other.to_string()).into(),
     }

@@ -35,7 +35,8 @@ pub(super) struct Kept {
 impl Kept {
     /// Opens what an earlier run kept for this target, or begins. Blocks. [`Found`] says what was there.
     ///
-    /// `secret` is what no stranger at this disk has: the download token.
+    /// `secrets` is what nobody else who can write to this disk has: the download token, which others with the link know,
+    /// and the machine's own key, without which they could plant a log and a part.
     ///
     /// # Errors
     /// [`Error::TargetInUse`], [`Error::TargetUnwritable`] and [`Error::NoRoom`].
@@ -43,11 +44,11 @@ impl Kept {
         target: Target,
         id: &TransferId,
         layout: ChunkLayout,
-        secret: &str,
+        secrets: (&str, &[u8; 32]),
     ) -> Result<(Self, Found), Error> {
         let beside = beside(&target, id);
         let (part_path, log_path) = (beside.with_extension("part"), beside.with_extension("chunks"));
-        let key = log_key(&target, id, &layout, secret);
+        let key = log_key(&target, id, &layout, secrets);
         let (log, mut found) = ChunkLog::claim(&log_path, key).map_err(|error| at_target(error, &target.path))?;
         match Self::part(&part_path, &target, &log, &mut found) {
             Ok(part) => {
@@ -205,10 +206,10 @@ pub(super) fn forget(id: &TransferId, output: Option<&Path>) {
     }
 }
 
-/// Everything that the part's content depends on, and a secret.
-fn log_key(target: &Target, id: &TransferId, layout: &ChunkLayout, secret: &str) -> Slot {
+/// Everything that the part's content depends on, and the secrets.
+fn log_key(target: &Target, id: &TransferId, layout: &ChunkLayout, (token, machine): (&str, &[u8; 32])) -> Slot {
     let mut hasher = blake3::Hasher::new_derive_key("haulier v1 log of received chunks");
-    hasher.update(secret.as_bytes()).update(b"\0").update(id.as_str().as_bytes()).update(b"\0");
+    hasher.update(machine).update(token.as_bytes()).update(b"\0").update(id.as_str().as_bytes()).update(b"\0");
     for number in [layout.file_size(), layout.chunk_size().into(), target.selection.folder.into()] {
         hasher.update(&number.to_be_bytes());
     }

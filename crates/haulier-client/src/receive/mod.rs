@@ -21,6 +21,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use haulier_format::{Opened, Unlocked};
+use zeroize::Zeroizing;
 
 pub use options::{ReceiveOptions, Received, parse_link};
 pub use preview::{Description, Preview, PreviewFile, peek};
@@ -28,6 +29,7 @@ pub use preview::{Description, Preview, PreviewFile, peek};
 use crate::ambient::Ambient;
 use crate::error::Error;
 use crate::progress::{Event, Notice, Progress};
+use crate::resume::machine_key;
 use crate::secret::blocking;
 use crate::window::Window;
 
@@ -56,10 +58,14 @@ pub async fn receive(
     let selection = Selection::new(&opened, &options.only)?;
     let (size, files) = (selection.size(), selection.pieces.len());
     let (fetch_of_plan, opened_of_plan) = (Arc::clone(&fetch), Arc::clone(&opened));
-    let (output, force) = (options.output, options.force);
+    let (output, force, state_dir, fresh) = (options.output, options.force, options.state_dir, ambient.random_key());
     let (kept, found) = blocking(move || {
         let target = Target::choose(selection, output, force)?;
-        Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), fetch_of_plan.token.as_str())
+        // Without a key that lasts, nothing that an earlier run noted is believed.
+        let machine =
+            state_dir.and_then(|root| machine_key(&root, &fresh).ok()).unwrap_or_else(|| Zeroizing::new(fresh));
+        let secrets = (fetch_of_plan.token.as_str(), &*machine);
+        Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), secrets)
     })
     .await?;
     if found == Found::Unusable {

@@ -30,6 +30,9 @@ pub struct ReceiveOptions {
     pub parallel: usize,
     /// Bytes of chunks in memory at most.
     pub window_bytes: u64,
+    /// The folder of the local state, whose key marks what an earlier run of this user has brought. Without it, or where
+    /// it cannot be written, a get that ended early starts anew.
+    pub state_dir: Option<PathBuf>,
     /// Whether plain http to another machine is fine.
     pub allow_http: bool,
     /// When requests are sent again.
@@ -49,6 +52,7 @@ impl ReceiveOptions {
             passphrase: None,
             parallel: 8,
             window_bytes: WINDOW_BYTES,
+            state_dir: None,
             allow_http: false,
             retry: RetryPolicy::default(),
         }

@@ -5,8 +5,10 @@
 //! | `uploads/ID/lock` | nothing; locked by the process that uploads |
 //! | `uploads/ID/state.json` | keys and create request, written once |
 //! | `uploads/ID/tags` | the tag log |
+//! | `machine-key` | a random key, under which `get` notes what has arrived |
 //! | `sent/ID.json` | of a finished transfer: owner token and description, no key |
 
+mod machine;
 mod record;
 mod state;
 mod tags;
@@ -22,6 +24,7 @@ use haulier_format::WriteKeys;
 use haulier_wire::{Timestamp, TransferId};
 use zeroize::Zeroizing;
 
+pub(crate) use machine::machine_key;
 pub(crate) use record::SentRecord;
 pub(crate) use state::{Fingerprint, Request, State};
 pub(crate) use tags::{TagError, TagLog};

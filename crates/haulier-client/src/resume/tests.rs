@@ -226,6 +226,22 @@ fn a_copy_under_another_name_is_not_gone_on_with() {
 }
 
 #[test]
+fn the_machines_key_stays_the_same_and_is_the_owners_alone() {
+    let dir = tempdir().unwrap();
+    let root = dir.path().join("state");
+    let path = root.join("machine-key");
+    assert_eq!(*machine_key(&root, &[1; 32]).unwrap(), [1; 32]);
+    assert_eq!((mode(&path), *machine_key(&root, &[2; 32]).unwrap()), (0o600, [1; 32]));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(*machine_key(&root, &[3; 32]).unwrap(), [3; 32], "others may have read it");
+    fs::write(&path, "short").unwrap();
+    assert_eq!(*machine_key(&root, &[4; 32]).unwrap(), [4; 32]);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    assert!(machine_key(&root, &[5; 32]).is_err());
+}
+
+#[test]
 fn what_nobody_can_go_on_with_is_removed_and_nothing_else() {
     let dir = tempdir().unwrap();
     let uploads = dir.path().join("uploads");

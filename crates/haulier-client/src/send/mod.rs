@@ -53,6 +53,23 @@ pub enum Source {
     Stream(Stream),
 }
 
+/// Hears a link before its transfer is complete.
+#[derive(Clone)]
+pub struct OnLink(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl OnLink {
+    /// Wraps a function, which must return quickly.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl std::fmt::Debug for OnLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnLink(..)")
+    }
+}
+
 /// What to send, where, and how.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
@@ -80,6 +97,9 @@ pub struct SendOptions {
     pub parallel: usize,
     /// Bytes of chunks in memory at most.
     pub window_bytes: u64,
+    /// Hears the link once the transfer has begun: it works when the transfer is complete. Called again, with another
+    /// link, if the transfer has to start anew.
+    pub on_link: Option<OnLink>,
     /// The folder of the local state; made where it is missing, mode 0700.
     pub state_dir: PathBuf,
     /// When requests are sent again.
@@ -103,6 +123,7 @@ impl SendOptions {
             chunk_size: None,
             parallel: 8,
             window_bytes: WINDOW_BYTES,
+            on_link: None,
             state_dir: state_dir.into(),
             retry: RetryPolicy::default(),
         }
@@ -287,6 +308,9 @@ impl Sender {
     /// From create to complete.
     async fn upload(self: &Arc<Self>, upload: &Arc<Upload>) -> Result<CompleteResponse, Stop> {
         self.create(upload).await?;
+        if let Some(OnLink(hear)) = &self.options.on_link {
+            hear(&self.link(upload)?);
+        }
         let mut missing = self.missing(upload).await?;
         for _ in 0..=MAX_REPAIRS {
             self.send_chunks(upload, &missing).await?;
@@ -333,11 +357,16 @@ impl Sender {
         until_final!(self.retry, self.api.complete(id, owner.as_str()))
     }
 
+    fn link(&self, upload: &Upload) -> Result<Zeroizing<String>, Error> {
+        let link = upload.keys.link(self.options.server.base());
+        link.map(Zeroizing::new).map_err(|_| Error::Internal("the link cannot be written"))
+    }
+
     /// Keeps the owner token and returns the link.
     async fn finish(&self, upload: Arc<Upload>, complete: &CompleteResponse) -> Result<Sent, Error> {
         let keys = &upload.keys;
         let create = &upload.state.create;
-        let link = keys.link(self.options.server.base()).map_err(|_| Error::Internal("the link cannot be written"))?;
+        let link = self.link(&upload)?;
         let (name, files) = (upload.state.name.clone(), upload.state.files);
         let record = SentRecord {
             v: 1,
@@ -352,7 +381,7 @@ impl Sender {
         };
         let sent = Sent {
             transfer_id: *keys.transfer_id(),
-            link: Zeroizing::new(link),
+            link,
             name,
             expires_at: complete.expires_at,
             file_size: create.file_size.get(),

@@ -21,6 +21,8 @@ use crate::secret::blocking;
 use crate::tally::Tally;
 use crate::window::Buffer;
 
+/// Chunks of an earlier run that are sealed again to see whether the input is still the same.
+const CHECKED_CHUNKS: usize = 8;
 /// Bytes before the plaintext, where sealing puts the iv.
 const ROOM_BYTES: usize = 12;
 
@@ -34,7 +36,7 @@ impl Sender {
     /// Inclusive ranges of chunks that the server does not have: all of a new upload.
     pub(super) async fn missing(&self, upload: &Upload) -> Result<Vec<[u32; 2]>, Stop> {
         if upload.recorded.is_some() {
-            return self.missing_now(upload).await;
+            return self.missing_of_earlier(upload).await;
         }
         Ok(vec![[0, upload.state.create.total_chunks.get() - 1]])
     }
@@ -59,22 +61,46 @@ impl Sender {
         if status.more && listed < total_chunks {
             status.missing.push([listed, total_chunks - 1]);
         }
+        Ok(status.missing)
+    }
+
+    /// As [`Sender::missing_now`], for an upload that an earlier run left: looks first whether it may go on.
+    async fn missing_of_earlier(&self, upload: &Upload) -> Result<Vec<[u32; 2]>, Stop> {
+        self.check_input_of_earlier(upload).await?;
+        let missing = self.missing_now(upload).await?;
         let recorded = upload.recorded.as_deref().unwrap_or_default();
-        if recorded.is_empty() || knows_all_stored(recorded, &status.missing) {
-            Ok(status.missing)
+        if knows_all_stored(recorded, &missing) {
+            Ok(missing)
         } else {
             // The server has chunks of which this state knows no tag: it is an old copy, and must not seal.
             Err(Stop::Anew(Notice::StateUnusable))
         }
     }
 
+    /// Seals some of the chunks that were sealed before, from all over the input, and compares the tags.
+    ///
+    /// Size and time are taken for the input's identity, and both can be set. Another file under them would go on as the
+    /// second half of the first one.
+    async fn check_input_of_earlier(&self, upload: &Upload) -> Result<(), Stop> {
+        let sealer = sealer_of(upload)?;
+        let recorded = upload.recorded.as_deref().unwrap_or_default();
+        let sealed: Vec<u32> = (0..).zip(recorded).filter(|(_, known)| **known).map(|(index, _)| index).collect();
+        let apart = sealed.len().div_ceil(CHECKED_CHUNKS).max(1);
+        for index in sealed.iter().step_by(apart).chain(sealed.last()) {
+            let index = ChunkIndex::new(*index).ok_or(Error::Internal("no such chunk"))?;
+            let len = sealer.context().layout().sealed_len(index).unwrap_or(MAX_CHUNK_SIZE_BYTES);
+            let mut buffer = self.window.acquire(len).await;
+            let (input, sealer) = (Arc::clone(&self.input), Arc::clone(&sealer));
+            let tag = blocking(move || seal(&input, &sealer, index, buffer.vec())).await.map_err(unreadable)?;
+            self.record_tag(upload, index, tag).await?;
+        }
+        Ok(())
+    }
+
     /// Sends the chunks of these ranges; returns when all are stored, or at the first that cannot be.
     pub(super) async fn send_chunks(self: &Arc<Self>, upload: &Arc<Upload>, missing: &[[u32; 2]]) -> Result<(), Stop> {
-        let create = &upload.state.create;
-        let layout = ChunkLayout::check(create.file_size, create.chunk_size.get(), create.total_chunks);
-        let layout = layout.map_err(|_| Error::Internal("the layout does not fit"))?;
-        let sealer = upload.keys.sealer(layout).map_err(|_| Error::Internal("the keys are bound to another layout"))?;
-        let sealer = Arc::new(sealer);
+        let sealer = sealer_of(upload)?;
+        let layout = *sealer.context().layout();
         let tally = self.tell_start(upload, &layout, missing);
         let mut tasks = JoinSet::new();
         for index in missing.iter().flat_map(|[first, last]| *first..=*last) {
@@ -138,17 +164,18 @@ impl Sender {
             Ok((buffer, tag, blake3))
         })
         .await
-        .map_err(|error| match error {
-            // Not what it was: chunks of it may be on the server, so this transfer must not go on.
-            Error::Input { what: InputProblem::Changed, .. } => Stop::Never(error),
-            _ => Stop::from(error),
-        })?;
+        .map_err(unreadable)?;
+        self.record_tag(upload, index, tag).await?;
+        self.deliver(upload, index.get(), &SealedChunk { bytes: buffer.into_bytes(), blake3 }).await
+    }
+
+    /// Notes the tag before anything of the chunk leaves; it must be the one of any earlier sealing.
+    async fn record_tag(&self, upload: &Upload, index: ChunkIndex, tag: [u8; 16]) -> Result<(), Stop> {
         upload.tags.record(index.get(), tag).await.map_err(|error| match error {
             TagError::Changed => Stop::Anew(Notice::InputChanged),
             TagError::Damaged => Stop::Anew(Notice::StateUnusable),
             TagError::Io(source) => Stop::Later(Error::State { path: self.options.state_dir.clone(), source }),
-        })?;
-        self.deliver(upload, index.get(), &SealedChunk { bytes: buffer.into_bytes(), blake3 }).await
+        })
     }
 
     /// Sends a chunk until the server has exactly these bytes.
@@ -281,6 +308,23 @@ impl Breaks {
     fn too_many(&self, parallel: usize) -> bool {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         !self.delivered.load(Ordering::Relaxed) && count >= parallel.saturating_mul(2).saturating_add(2)
+    }
+}
+
+/// The sealer of an upload's chunks.
+fn sealer_of(upload: &Upload) -> Result<Arc<ChunkSealer>, Error> {
+    let create = &upload.state.create;
+    let layout = ChunkLayout::check(create.file_size, create.chunk_size.get(), create.total_chunks);
+    let layout = layout.map_err(|_| Error::Internal("the layout does not fit"))?;
+    let sealer = upload.keys.sealer(layout).map_err(|_| Error::Internal("the keys are bound to another layout"))?;
+    Ok(Arc::new(sealer))
+}
+
+/// An input that is not what it was ends the upload: chunks of it may be on the server.
+fn unreadable(error: Error) -> Stop {
+    match error {
+        Error::Input { what: InputProblem::Changed, .. } => Stop::Never(error),
+        _ => Stop::from(error),
     }
 }
 

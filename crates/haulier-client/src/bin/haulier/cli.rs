@@ -205,6 +205,9 @@ pub(crate) struct SendArgs {
     /// Size of one chunk, such as 960KiB or 8MiB; 64KiB to 64MiB [default: by the file's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) chunk_size: Option<u64>,
+    /// Print the link as soon as the upload begins; whoever has it can wait with haulier get --wait.
+    #[arg(long)]
+    pub(crate) link_first: bool,
     /// Also show the link as a QR code.
     #[arg(long)]
     pub(crate) qr: bool,
@@ -237,6 +240,13 @@ pub(crate) struct GetArgs {
     pub(crate) secret: PassphraseArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+impl SendArgs {
+    /// Whether standard input is sent.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.paths.iter().any(|path| path.as_os_str() == "-")
+    }
 }
 
 impl GetArgs {

@@ -6,7 +6,7 @@ use haulier_client::Error;
 use haulier_client::error::{InputProblem, IntegrityError, LimitError};
 use serde::Serialize;
 
-use crate::screen;
+use crate::{screen, text};
 
 /// Every way to end, as a number for scripts. Listed in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,9 +108,10 @@ impl Failure {
             let _ = screen::out(serde_json::to_string(&Document { error }).unwrap_or_default());
             return;
         }
-        screen::note(format_args!("haulier: {}", self.message));
+        // Paths of one's own can come from an archive, and texts from a server.
+        screen::note(format_args!("haulier: {}", text::lines(&self.message)));
         if let Some(advice) = &self.advice {
-            screen::note(advice);
+            screen::note(text::lines(advice));
         }
     }
 }
@@ -128,11 +129,18 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::Link(_) => {
             (Exit::WrongKey, "Copy the whole link, in quotes: it ends with the key after the last slash.")
         }
-        Error::ModeMismatch => (Exit::WrongKey, "Part of the link may be missing; ask the sender for the whole link."),
+        Error::ModeMismatch { .. } => {
+            (Exit::WrongKey, "Part of the link may be missing; ask the sender for the whole link.")
+        }
         Error::Passphrase(_) => {
             (Exit::WrongKey, "Run it in a terminal, set HAULIER_PASSPHRASE, or use --passphrase-file.")
         }
-        Error::WrongKey => (Exit::WrongKey, "Check the passphrase, and that the link is whole; then try again."),
+        Error::WrongKey { has_passphrase: true } => {
+            (Exit::WrongKey, "Check the passphrase, and that the link is whole; then try again.")
+        }
+        Error::WrongKey { has_passphrase: false } => {
+            (Exit::WrongKey, "Copy the whole link again: its last part, after the last slash, is the key.")
+        }
         Error::AccessToken { .. } => {
             (Exit::WrongKey, "Set HAULIER_ACCESS_TOKEN to the token that the server's owner gave you.")
         }
@@ -163,6 +171,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::Integrity(error) => (Exit::Integrity, integrity_advice(error)),
         Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
         Error::Input { what, .. } => (Exit::Input, input_advice(what)),
+        Error::TargetExists { path } if path.is_dir() => {
+            (Exit::Target, "Choose another name with -o. Folders are never replaced.")
+        }
         Error::TargetExists { .. } => (Exit::Target, "Choose another name with -o, or replace a file with --force."),
         Error::TargetInUse { .. } => (Exit::Target, "Wait for it to end, or choose another place with -o."),
         Error::NoSuchPath { .. } => (Exit::Usage, "--list shows the paths; give one exactly, or a folder of them."),
@@ -181,7 +192,7 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
 fn integrity_advice(error: &IntegrityError) -> &'static str {
     match error {
         IntegrityError::OtherTransfer | IntegrityError::Manifest(_) | IntegrityError::Chunk { .. } => {
-            "Nothing was kept. The server's storage is damaged, or the server does not tell the truth."
+            "The server's storage or the way to it damages data, or the server does not tell the truth."
         }
         IntegrityError::Arrival { .. } | IntegrityError::LostChunks => {
             "The way to the server, or its storage, damages data; the transfer is not complete."

@@ -9,6 +9,7 @@ mod interrupt;
 mod passphrase;
 mod progress;
 mod screen;
+mod text;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -52,6 +53,9 @@ async fn until_interrupted(command: Command) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
     let interrupted = match &command {
         Command::Get(args) if args.is_stream() => Failure::interrupted("What was written is not the whole file."),
+        Command::Send(args) if args.is_stream() => Failure::interrupted(
+            "Nothing was shared. What came from standard input is gone: run the whole pipeline again.",
+        ),
         Command::Send(_) | Command::Get(_) => Failure::interrupted("The same command goes on where it stopped."),
         // It has a transfer on the server to delete, so it hears of the interruption itself.
         Command::Doctor(_) => return command::run(command, interrupt).await,

@@ -59,7 +59,7 @@ fn redirects_are_final() {
 #[test]
 fn a_wrong_token_means_what_the_token_was_for() {
     let wrong = || CallError::Problem(Box::new(Problem::new(ProblemType::WrongToken)));
-    assert!(matches!(wrong().into_error("s", Role::Download), Error::WrongKey));
+    assert!(matches!(wrong().into_error("s", Role::Download), Error::WrongKey { .. }));
     assert!(matches!(wrong().into_error("s", Role::Access { given: true }), Error::AccessToken { given: true }));
     assert!(matches!(wrong().into_error("s", Role::Owner), Error::Refused { .. }));
 }

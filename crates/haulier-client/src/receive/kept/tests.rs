@@ -8,6 +8,8 @@ use tempfile::{TempDir, tempdir};
 use super::super::selection::Selection;
 use super::*;
 
+const SECRETS: (&str, &[u8; 32]) = ("token", &[7; 32]);
+
 const CHUNK: u64 = 1 << 10;
 
 fn layout() -> ChunkLayout {
@@ -30,7 +32,7 @@ fn target(dir: &TempDir, name: &str, folder: bool) -> Target {
 }
 
 fn open(dir: &TempDir, folder: bool) -> (Kept, Found) {
-    Kept::open(target(dir, "t", folder), &id(), layout(), "secret").unwrap()
+    Kept::open(target(dir, "t", folder), &id(), layout(), SECRETS).unwrap()
 }
 
 fn plaintext(index: u32) -> Vec<u8> {
@@ -119,21 +121,24 @@ fn a_damaged_slot_costs_its_chunk_and_a_damaged_header_all_of_them() {
 #[test]
 fn another_secret_another_size_and_another_shape_start_anew() {
     let dir = tempdir().unwrap();
-    let again = |secret: &str, layout| Kept::open(target(&dir, "t", false), &id(), layout, secret).unwrap();
-    take(&again("secret", layout()).0, &[0]);
-    let (kept, found) = again("other", layout());
-    assert_eq!((found, there(&kept)), (Found::Unusable, vec![]));
-    take(&kept, &[0]);
-    drop(kept);
+    let again =
+        |secrets: (&str, &[u8; 32]), layout| Kept::open(target(&dir, "t", false), &id(), layout, secrets).unwrap();
+    take(&again(SECRETS, layout()).0, &[0]);
+    // Another transfer; and the same one, noted by somebody who has its link, on another machine.
+    for secrets in [("other", SECRETS.1), ("token", &[8; 32])] {
+        let (kept, found) = again(secrets, layout());
+        assert_eq!((found, there(&kept)), (Found::Unusable, vec![]));
+        take(&kept, &[0]);
+    }
     let smaller = ChunkLayout::new(ByteLen::new(3 * CHUNK + 1).unwrap(), 2 * CHUNK).unwrap();
-    assert_eq!(again("other", smaller).1, Found::Unusable);
+    assert_eq!(again(SECRETS, smaller).1, Found::Unusable);
     let part = {
-        take(&again("secret", layout()).0, &[0]);
+        take(&again(SECRETS, layout()).0, &[0]);
         hidden(&dir, "part")
     };
     fs::remove_file(&part).unwrap();
     fs::create_dir(&part).unwrap();
-    assert_eq!(again("secret", layout()).1, Found::Unusable, "a folder in the part's place");
+    assert_eq!(again(SECRETS, layout()).1, Found::Unusable, "a folder in the part's place");
 }
 
 #[test]
@@ -156,11 +161,11 @@ fn a_link_in_the_parts_place_is_removed_and_not_followed() {
 fn targets_in_one_folder_do_not_meet() {
     let dir = tempdir().unwrap();
     let (one, _) = open(&dir, false);
-    let (two, found) = Kept::open(target(&dir, "u", false), &id(), layout(), "secret").unwrap();
+    let (two, found) = Kept::open(target(&dir, "u", false), &id(), layout(), SECRETS).unwrap();
     assert_eq!(found, Found::Nothing);
     take(&one, &[0]);
     assert!(there(&two).is_empty());
-    let again = Kept::open(target(&dir, "t", false), &id(), layout(), "secret");
+    let again = Kept::open(target(&dir, "t", false), &id(), layout(), SECRETS);
     assert!(matches!(again, Err(Error::TargetInUse { .. })));
 }
 
@@ -168,7 +173,7 @@ fn targets_in_one_folder_do_not_meet() {
 fn what_a_transfer_left_is_forgotten_with_it_unless_somebody_works_on_it() {
     let dir = tempdir().unwrap();
     take(&open(&dir, false).0, &[0]);
-    let (kept, _) = Kept::open(target(&dir, "u", true), &id(), layout(), "secret").unwrap();
+    let (kept, _) = Kept::open(target(&dir, "u", true), &id(), layout(), SECRETS).unwrap();
     take(&kept, &[0]);
     fs::write(dir.path().join("other"), b"").unwrap();
     forget(&"0b".repeat(16).parse().unwrap(), Some(dir.path()));

@@ -6,12 +6,11 @@ use haulier_client::diagnose::{Check, DiagnoseOptions, Finding, Outcome, diagnos
 use haulier_client::{Ambient, Server};
 use serde_json::{Value, json};
 
-use super::text;
 use crate::cli::DoctorArgs;
 use crate::config::{self, ChosenServer, Origin};
 use crate::error::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::screen;
+use crate::{screen, text};
 
 /// Columns of `warning  round trip     `, under which advice is indented.
 const INDENT: usize = 24;

@@ -4,10 +4,10 @@ use haulier_client::Ambient;
 use haulier_client::owned::Change;
 use serde_json::json;
 
-use super::{owned, text};
+use super::owned;
 use crate::cli::EditArgs;
 use crate::error::Failure;
-use crate::screen;
+use crate::{screen, text};
 
 /// Changes a transfer, and says when it ends now.
 pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {

@@ -8,11 +8,11 @@ use haulier_client::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{blocking, listing, text};
+use super::{blocking, listing};
 use crate::cli::GetArgs;
 use crate::error::{Exit, Failure};
 use crate::passphrase::{self, Purpose, Stdin};
-use crate::{progress, screen};
+use crate::{config, progress, screen, text};
 
 /// Gets, and prints where it is; or lists.
 pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
@@ -61,6 +61,8 @@ fn get_options(args: GetArgs) -> Result<ReceiveOptions, Failure> {
         passphrase: secret,
         parallel: args.common.parallel.get(),
         window_bytes: WINDOW_BYTES,
+        // Without a state folder it still works; only going on later does not.
+        state_dir: config::state_dir().ok(),
         allow_http: args.common.allow_http,
         retry: RetryPolicy::default(),
     })

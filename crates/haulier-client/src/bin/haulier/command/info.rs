@@ -7,10 +7,10 @@ use haulier_wire::{Timestamp, TransferId};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{blocking, listing, owned, text};
+use super::{blocking, listing, owned};
 use crate::cli::InfoArgs;
 use crate::error::{Exit, Failure};
-use crate::{config, passphrase, screen};
+use crate::{config, passphrase, screen, text};
 
 /// What a person means: a transfer, its server, and the link if there is one.
 struct Wanted {

@@ -8,10 +8,10 @@ use haulier_client::owned::{Owned, SentTransfer, UnfinishedUpload};
 use haulier_wire::{Timestamp, TransferId};
 use serde_json::json;
 
-use super::{owned, text};
+use super::owned;
 use crate::cli::ListArgs;
 use crate::error::Failure;
-use crate::screen;
+use crate::{screen, text};
 
 /// Digits of an id that are shown, if they tell all apart.
 const SHOWN_DIGITS: usize = 8;

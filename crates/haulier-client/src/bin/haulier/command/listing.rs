@@ -3,7 +3,7 @@
 use haulier_client::{Preview, PreviewFile};
 use serde_json::{Value, json};
 
-use super::text;
+use crate::text;
 
 /// One line a file, with its size first, as `du` has it.
 pub(super) fn lines(preview: &Preview) -> String {

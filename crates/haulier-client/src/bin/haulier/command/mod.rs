@@ -11,7 +11,6 @@ mod owned;
 mod qr_code;
 mod rm;
 mod send;
-mod text;
 
 use crate::cli::Command;
 use crate::error::{Exit, Failure};

@@ -4,10 +4,10 @@ use haulier_client::owned::{Owned, Owner, Removed};
 use haulier_wire::TransferId;
 use serde_json::json;
 
-use super::{owned, text};
+use super::owned;
 use crate::cli::RmArgs;
 use crate::error::Failure;
-use crate::screen;
+use crate::{screen, text};
 
 /// Deletes one after the other. All are tried; the command fails if one of them did.
 pub(super) async fn run(args: &RmArgs) -> Result<(), Failure> {

@@ -3,33 +3,50 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use haulier_client::{Ambient, RetryPolicy, SendOptions, Sent, Server, Source, Stream, WINDOW_BYTES};
+use haulier_client::{Ambient, OnLink, RetryPolicy, SendOptions, Sent, Server, Source, Stream, WINDOW_BYTES};
 use haulier_format::KeyMode;
 use serde_json::json;
 
-use super::{blocking, qr_code, text};
+use super::{blocking, qr_code};
 use crate::cli::SendArgs;
 use crate::error::{Exit, Failure};
 use crate::passphrase::{self, Purpose, Stdin};
-use crate::{config, progress, screen};
+use crate::{config, progress, screen, text};
 
 /// Sends, and prints the link.
 pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     let ambient = Ambient::system();
-    let (json, qr) = (args.common.json, args.qr);
+    let (json, qr, link_first) = (args.common.json, args.qr, args.link_first);
     let progress = progress::for_command(&args.common, "Sending");
     let choose = Purpose::Choose(ambient.clone());
-    let options = blocking(move || options(args, choose)).await?;
-    let from_stream = matches!(options.source, Source::Stream(_));
+    let mut options = blocking(move || options(args, choose)).await?;
+    let (mode, from_stream) = (options.mode, matches!(options.source, Source::Stream(_)));
+    let told = Arc::new(AtomicBool::new(false));
+    if link_first {
+        options.on_link = Some(tell_first(json, Arc::clone(&told)));
+    }
     let sent = haulier_client::send(options, ambient, progress).await?;
-    if let Err(failure) = tell(&sent, json) {
+    if let Err(failure) = tell(&sent, told.load(Ordering::Relaxed), json) {
         return Err(untold(sent, from_stream, failure));
     }
     let link = sent.link.clone();
+    tell_meaning(&sent, mode, json);
     // The link is known now. What follows may take as long as the terminal likes.
     drop(sent);
     if qr { qr_code::show(&link) } else { Ok(()) }
+}
+
+/// Prints the link before its transfer is complete.
+fn tell_first(json: bool, told: Arc<AtomicBool>) -> OnLink {
+    OnLink::new(move |link| {
+        let printed = if json { screen::out(json!({ "event": "link", "link": link })) } else { screen::out(link) };
+        // A second time: the transfer had to start anew.
+        if told.swap(printed.is_ok(), Ordering::Relaxed) {
+            screen::note("The link has changed; the one before will never work.");
+        }
+    })
 }
 
 fn options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
@@ -58,6 +75,7 @@ fn options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
         mode,
         passphrase: secret,
         chunk_size: args.chunk_size,
+        on_link: None,
         parallel: args.common.parallel.get(),
         window_bytes: WINDOW_BYTES,
         state_dir: config::state_dir()?,
@@ -97,26 +115,33 @@ fn untold(sent: Sent, from_stream: bool, failure: Failure) -> Failure {
     Failure::new(Exit::Other, what, "The same command shows the link again, and sends nothing twice.")
 }
 
-/// Without `--json` the link alone goes to standard output, so that it can be piped.
-fn tell(sent: &Sent, json: bool) -> Result<(), Failure> {
-    if json {
-        let result = json!({
-            "transfer_id": sent.transfer_id,
-            "link": sent.link.as_str(),
-            "expires_at": sent.expires_at,
-            "name": sent.name,
-            "file_size": sent.file_size,
-            "files": sent.files,
-            "chunk_size": sent.chunk_size,
-            "total_chunks": sent.total_chunks,
-            "resumed": sent.resumed,
-        });
-        return screen::out(result);
+/// Without `--json` the link alone goes to standard output, so that it can be piped; once, if it was told first.
+fn tell(sent: &Sent, told: bool, json: bool) -> Result<(), Failure> {
+    if !json {
+        return if told { Ok(()) } else { screen::out(sent.link.as_str()) };
     }
-    screen::out(sent.link.as_str())?;
-    if std::io::stderr().is_terminal() {
-        let (name, end) = (text::line(&sent.name), text::moment(sent.expires_at));
-        screen::note(format_args!("Whoever has this link can get {name} until {end}."));
+    screen::out(json!({
+        "transfer_id": sent.transfer_id,
+        "link": sent.link.as_str(),
+        "expires_at": sent.expires_at,
+        "name": sent.name,
+        "file_size": sent.file_size,
+        "files": sent.files,
+        "chunk_size": sent.chunk_size,
+        "total_chunks": sent.total_chunks,
+        "resumed": sent.resumed,
+    }))
+}
+
+/// Says to a person who can do what with it.
+fn tell_meaning(sent: &Sent, mode: KeyMode, json: bool) {
+    if json || !std::io::stderr().is_terminal() {
+        return;
     }
-    Ok(())
+    let (name, end) = (text::line(&sent.name), text::moment(sent.expires_at));
+    screen::note(match mode {
+        KeyMode::Link => format!("Whoever has this link can get {name} until {end}."),
+        KeyMode::LinkPassphrase => format!("Whoever has this link and the passphrase can get {name} until {end}."),
+        KeyMode::Passphrase => format!("Whoever has the passphrase can get {name} at this link until {end}."),
+    });
 }

@@ -15,9 +15,10 @@ fn every_kind() -> Vec<(Error, u8)> {
     vec![
         (Error::Address(AddressError::PlainHttp), 2),
         (Error::Link("x".into()), 3),
-        (Error::ModeMismatch, 3),
+        (Error::ModeMismatch { mode: haulier_client::KeyMode::Link }, 3),
         (Error::Passphrase("x".into()), 3),
-        (Error::WrongKey, 3),
+        (Error::WrongKey { has_passphrase: true }, 3),
+        (Error::WrongKey { has_passphrase: false }, 3),
         (Error::AccessToken { given: true }, 3),
         (Error::AccessToken { given: false }, 3),
         (Error::NotFound, 4),
@@ -68,5 +69,5 @@ fn every_error_has_its_exit_code_and_fits_two_lines() {
 #[test]
 fn the_receivers_two_commonest_questions_are_answered() {
     assert_eq!(Failure::from(Error::Pending).message, "Sender is still uploading");
-    assert_eq!(Failure::from(Error::WrongKey).message, "the key or the passphrase is wrong");
+    assert_eq!(Failure::from(Error::WrongKey { has_passphrase: false }).message, "the key in the link is wrong");
 }

@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 
 /// A sender's text on one line of one's own terminal: what could steer the terminal, turn the text around or hide in it
 /// is named instead. Accents, joined emoji and quotes stay as they are.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut line, symbol| {
         if steers(symbol) {
             line.extend(symbol.escape_default());
@@ -17,7 +17,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// As [`line`], for texts of several lines, such as a message.
-pub(super) fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -29,17 +29,17 @@ fn steers(symbol: char) -> bool {
             | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
 
 /// `2026-11-21 16:26 UTC`.
-pub(super) fn moment(moment: Timestamp) -> String {
+pub(crate) fn moment(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `in 3 days`, `2 h ago`, `now`.
-pub(super) fn from_now(moment: Timestamp, now: Timestamp) -> String {
+pub(crate) fn from_now(moment: Timestamp, now: Timestamp) -> String {
     let seconds = moment.as_second().saturating_sub(now.as_second());
     let text = match seconds.unsigned_abs() {
         0..10 => return "now".into(),
