@@ -4,13 +4,9 @@ use haulier_wire::TransferId;
 use haulier_wire::problem::ProblemType;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
-use tokio::time::{Duration, Instant, timeout_at};
 
-use super::{Api, CallError, STALL_TIMEOUT, Watch, again, answer, outcome, stalled};
-
-/// A body must bring this much within each span of [`FLOOR_SPAN`]: 1 KiB/s.
-const FLOOR_BYTES: u64 = 60 << 10;
-const FLOOR_SPAN: Duration = Duration::from_secs(60);
+use super::floor::Floor;
+use super::{Api, CallError, Watch, again, answer};
 
 /// The bytes of one sealed chunk that are there so far.
 #[derive(Debug)]
@@ -133,39 +129,6 @@ fn other_length(index: u32) -> CallError {
 /// The content's name, if it stands for exactly these bytes.
 fn strong_etag(response: &Response) -> Option<HeaderValue> {
     response.headers().get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
-}
-
-/// Notices a body that drips: it would otherwise never be a stalled one.
-struct Floor {
-    judged_at: Instant,
-    moved: u64,
-}
-
-impl Floor {
-    /// The first pause may be longer.
-    fn new() -> Self {
-        Self { judged_at: Instant::now() + STALL_TIMEOUT, moved: 0 }
-    }
-
-    async fn next(&mut self, response: &mut Response) -> Result<Option<bytes::Bytes>, CallError> {
-        loop {
-            if let Ok(piece) = timeout_at(self.judged_at, response.chunk()).await {
-                let piece = piece.map_err(|error| outcome::of_failure(&error))?;
-                self.moved += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-                return Ok(piece);
-            }
-            self.judge()?;
-        }
-    }
-
-    /// Called once a span is over.
-    fn judge(&mut self) -> Result<(), CallError> {
-        if self.moved < FLOOR_BYTES {
-            return Err(stalled());
-        }
-        *self = Self { judged_at: Instant::now() + FLOOR_SPAN, moved: 0 };
-        Ok(())
-    }
 }
 
 #[cfg(test)]

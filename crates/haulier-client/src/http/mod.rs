@@ -8,6 +8,7 @@ mod arrival;
 mod body;
 mod certificate;
 mod contact;
+mod floor;
 mod outcome;
 mod retry;
 mod server;
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 pub(crate) use arrival::Arrival;
 pub(crate) use body::{ChunkBody, Watch};
 pub(crate) use contact::Contact;
+use floor::Floor;
 pub(crate) use outcome::{CallError, Role};
 pub use retry::RetryPolicy;
 pub(crate) use retry::{Retry, until_final};
@@ -182,19 +184,14 @@ fn is_web_page(response: &Response) -> bool {
 
 /// Reads a body that has to fit into memory.
 async fn capped_body(response: &mut Response) -> Result<Vec<u8>, CallError> {
-    let mut body = Vec::new();
-    while let Some(piece) = next_piece(response).await? {
+    let (mut body, mut floor) = (Vec::new(), Floor::new());
+    while let Some(piece) = floor.next(response).await? {
         if body.len() + piece.len() > MAX_JSON_BODY_BYTES {
             return Err(CallError::Broken("its answer is too long".into()));
         }
         body.extend_from_slice(&piece);
     }
     Ok(body)
-}
-
-async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, CallError> {
-    let piece = timeout(STALL_TIMEOUT, response.chunk()).await.map_err(|_| stalled())?;
-    piece.map_err(|error| outcome::of_failure(&error))
 }
 
 fn secret_value(token: &str) -> Result<HeaderValue, CallError> {

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     keep_memory_private();
     let cli = Cli::parse();
     let json = cli.command.json();
+    let from_pipe = matches!(&cli.command, Command::Send(args) if args.is_stream());
     interrupt::end_in_any_case_after(SHUTDOWN_TIMEOUT + Duration::from_millis(500));
     let Ok(runtime) = Runtime::new() else {
         Failure::new(Exit::Other, "no threads can be started", "Close other programs and try again.").tell(json);
@@ -36,9 +37,9 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(until_interrupted(cli.command));
     screen::end_bar();
-    // A thread that waits for an answer on the terminal has nothing to clean up, and would wait on.
+    // A thread that waits for an answer on the terminal, or for a pipe, has nothing to clean up, and would wait on.
     let asking = passphrase::restore_terminal();
-    runtime.shutdown_timeout(if asking { Duration::ZERO } else { SHUTDOWN_TIMEOUT });
+    runtime.shutdown_timeout(if asking || from_pipe { Duration::ZERO } else { SHUTDOWN_TIMEOUT });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

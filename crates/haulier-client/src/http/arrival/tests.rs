@@ -1,4 +1,4 @@
-//! A body that drips is noticed; a chunk goes on only where it broke off.
+//! A chunk goes on only where it broke off.
 
 use std::sync::Arc;
 
@@ -104,15 +104,4 @@ async fn a_chunk_of_another_length_is_not_the_senders() {
         let (outcomes, ..) = ask(&[&answer]).await;
         assert_eq!(outcomes, [Err(other_length(3))], "{answer}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_drip_counts_as_a_stall() {
-    let mut floor = Floor::new();
-    tokio::time::advance(STALL_TIMEOUT).await;
-    assert!(floor.judge().is_err(), "nothing came");
-    let mut floor = Floor { judged_at: Instant::now(), moved: FLOOR_BYTES };
-    assert!(floor.judge().is_ok());
-    assert_eq!(floor.judged_at, Instant::now() + FLOOR_SPAN);
-    assert!(floor.judge().is_err(), "each span is judged for itself");
 }

@@ -17,6 +17,9 @@ use crate::error::{Error, InputProblem};
 /// Most entries of an archive: each is kept in memory, some 150 bytes.
 pub(super) const MAX_ARCHIVE_ENTRIES: usize = 250_000;
 
+/// Most bytes that the paths of all entries may take in memory.
+const MAX_PATHS_BYTES: usize = 32 << 20;
+
 /// What a person can choose about folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -109,7 +112,7 @@ impl Scan {
 /// [`Error::Input`] for the first thing that cannot be sent, with the number of others.
 pub(super) fn scan(paths: &[PathBuf], choice: Choice) -> Result<Scan, Error> {
     let scan = Scan { roots: Vec::new(), entries: Vec::new(), left_out: 0, empty_folders: 0 };
-    let mut scanner = Scanner { choice, scan, problems: Problems::default() };
+    let mut scanner = Scanner { choice, scan, problems: Problems::default(), paths_bytes: 0 };
     for path in paths {
         scanner.add_root(path)?;
     }
@@ -147,6 +150,7 @@ struct Scanner {
     choice: Choice,
     scan: Scan,
     problems: Problems,
+    paths_bytes: usize,
 }
 
 impl Scanner {
@@ -227,12 +231,16 @@ impl Scanner {
     fn push(&mut self, below: PathBuf, kind: Kind, metadata: &Metadata) {
         let root = self.scan.roots.len() - 1;
         let mode = metadata.mode() & 0o7777;
+        self.paths_bytes += below.as_os_str().len();
         self.scan.entries.push(Entry { root, below, kind, mode, stamp: Stamp::of(metadata) });
     }
 
     fn check_count(&self, root: &Path) -> Result<(), Error> {
-        let max = if self.choice.tar { MAX_ARCHIVE_ENTRIES } else { MAX_FILES };
-        if self.scan.entries.len() <= max {
+        let count = self.scan.entries.len();
+        let most = if self.choice.tar { MAX_ARCHIVE_ENTRIES } else { MAX_FILES };
+        // Of very long paths, fewer fit.
+        let max = if self.paths_bytes <= MAX_PATHS_BYTES { most } else { most.min(count - 1) };
+        if count <= max {
             return Ok(());
         }
         let what = InputProblem::TooMany { max, tar: self.choice.tar };
