@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::diagnose::{bytes, span};
 use haulier_format::KeyMode;
 use haulier_wire::layout::LayoutError;
 
@@ -152,7 +153,7 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// The disk has less room than the transfer needs.
-    #[error("the transfer needs {needed_bytes} bytes, and {} has room for {free_bytes}", path.display())]
+    #[error("the transfer needs {}, and {} has room for {}", bytes(*needed_bytes), path.display(), bytes(*free_bytes))]
     NoRoom {
         /// The folder that was asked.
         path: PathBuf,
@@ -195,7 +196,7 @@ pub enum AddressError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// The file is larger than the server takes.
-    #[error("the file has {file_bytes} bytes, and the server takes at most {max_bytes}")]
+    #[error("there are {}, and the server takes at most {}", bytes(*file_bytes), bytes(*max_bytes))]
     FileTooLarge {
         /// Bytes of the file.
         file_bytes: u64,
@@ -203,7 +204,7 @@ pub enum LimitError {
         max_bytes: u64,
     },
     /// The chunk size is outside of what the server, or the format, takes.
-    #[error("the chunk size must be from {min_bytes} to {max_bytes} bytes")]
+    #[error("the chunk size must be from {} to {}", bytes(*min_bytes), bytes(*max_bytes))]
     ChunkSize {
         /// Smallest.
         min_bytes: u64,
@@ -211,7 +212,7 @@ pub enum LimitError {
         max_bytes: u64,
     },
     /// Too many chunks at any chunk size that is allowed.
-    #[error("the file would need {total_chunks} chunks, and the server takes at most {max_chunks}")]
+    #[error("this would need {total_chunks} chunks, and the server takes at most {max_chunks}")]
     TooManyChunks {
         /// Chunks needed.
         total_chunks: u64,
@@ -219,7 +220,7 @@ pub enum LimitError {
         max_chunks: u64,
     },
     /// The lifetime is outside of what the server takes.
-    #[error("the server keeps transfers from {min_seconds} to {max_seconds} seconds")]
+    #[error("the server keeps transfers from {} to {}", span(*min_seconds), span(*max_seconds))]
     Lifetime {
         /// Shortest.
         min_seconds: u64,
@@ -323,7 +324,7 @@ fn mismatch(mode: KeyMode) -> &'static str {
 }
 
 fn and_others(others: usize) -> String {
-    if others == 0 { String::new() } else { format!(" (and {others} more like it)") }
+    if others == 0 { String::new() } else { format!(" (and {others} more)") }
 }
 
 impl Error {

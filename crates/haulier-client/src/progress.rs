@@ -97,6 +97,8 @@ pub enum Notice {
     KeptUnusable,
     /// It ends early, and what has arrived is kept for the next run of the same command.
     Kept,
+    /// The transfer is complete, but this machine could not note that it was sent from here.
+    NotRecorded,
     /// The server has a transfer of the new one's id, so another one starts.
     IdTaken,
     /// The file changed since the earlier run, so a new transfer starts.

@@ -193,7 +193,7 @@ async fn examine(
 }
 
 /// `1.25 MiB`; a size in the unit in which it is easily read.
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let power = (bytes.checked_ilog2().unwrap_or(0) / 10).min(5);
     let unit = UNITS[power as usize];
@@ -206,7 +206,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// `90 s`, `5 min`, `12 h`, `7 days`: the largest unit that loses little.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),

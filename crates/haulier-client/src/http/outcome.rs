@@ -118,12 +118,27 @@ pub(crate) fn of_failure(error: &reqwest::Error) -> CallError {
         deepest = cause;
         // rustls reports what it cannot accept, such as a certificate, as invalid data; it will not become valid.
         if deepest.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            let reason = printable(&deepest.to_string());
-            return CallError::Insecure(format!("no secure connection: {reason}"));
+            return CallError::Insecure(format!("no secure connection: {}", plainly(&deepest.to_string())));
         }
     }
-    let reason = if error.is_timeout() { "timed out".to_owned() } else { printable(&deepest.to_string()) };
+    let reason = if error.is_timeout() { "timed out".to_owned() } else { plainly(&deepest.to_string()) };
     CallError::Again { reason, after: None }
+}
+
+/// Says what libraries and the system say in the words of a person, where there are such.
+fn plainly(reason: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("InvalidContentType", "that port does not speak TLS"),
+        ("invalid HTTP version", "that port does not speak HTTP; it may want https://"),
+        ("UnknownIssuer", "this system does not trust the issuer of the certificate"),
+        ("Connection refused", "nothing answers on that port"),
+        ("failed to lookup address", "there is no host of that name"),
+        ("Name or service not known", "there is no host of that name"),
+    ];
+    let known = WORDS.iter().find(|(said, _)| reason.contains(said));
+    // The system's number helps nobody who reads its words.
+    let bare = reason.split(" (os error").next().unwrap_or(reason);
+    known.map_or_else(|| printable(bare), |(_, words)| (*words).to_owned())
 }
 
 /// What an error wraps. An I/O error skips what it was made from in `source`, so that is asked for apart.
@@ -147,14 +162,14 @@ pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallEr
         413 if !is_problem => CallError::ProxyTooLarge,
         _ => match problem {
             Some(problem) => CallError::Problem(Box::new(problem)),
-            None => CallError::Foreign(format!("status {status} without a problem document")),
+            None => CallError::Foreign(format!("it answered {status} in another form")),
         },
     }
 }
 
 fn reason(status: u16, problem: Option<&Problem>) -> String {
     match (status, problem) {
-        (507, _) => "the server's disk is full, waiting".to_owned(),
+        (507, _) => "the server's disk is full".to_owned(),
         (_, Some(problem)) => format!("{status} {}", problem.kind.title()),
         (_, None) => format!("status {status}"),
     }

@@ -98,7 +98,7 @@ pub enum OwnedError {
     #[error("transfer {0} is still being uploaded")]
     Unfinished(TransferId),
     /// The server takes no download limits.
-    #[error("{server} has no download limits in its version")]
+    #[error("the version of {server} does not limit downloads")]
     NoDownloadLimits {
         /// The server's address.
         server: String,
@@ -169,6 +169,10 @@ impl Owner {
             let removed = self.delete(&record.server, id, &record.owner_token).await?;
             let store = self.store.clone();
             blocking(move || store.forget_record(id)).await?;
+            // Killed just before its end, a send leaves both.
+            if let Ok(claim) = self.claim(id).await {
+                blocking(move || Ok(claim.discard())).await?;
+            }
             return Ok(removed);
         }
         let claim = self.claim(id).await?;

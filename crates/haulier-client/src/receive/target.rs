@@ -22,7 +22,9 @@ impl Target {
     /// the last chunk.
     pub(super) fn choose(selection: Selection, output: Option<PathBuf>, force: bool) -> Result<Self, Error> {
         let target = Self::place(selection, output);
-        let replaceable = force && !target.selection.folder && !target.path.is_dir();
+        // A pipe or a device under that name is not what anyone means to replace.
+        let is_plain = target.path.symlink_metadata().is_ok_and(|found| found.is_file() || found.is_symlink());
+        let replaceable = force && !target.selection.folder && is_plain && !target.path.is_dir();
         if !target.selection.folder && target.path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(Error::unwritable(target.path, io::Error::other("there is no such folder")));
         }

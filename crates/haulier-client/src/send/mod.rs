@@ -298,7 +298,10 @@ impl Sender {
             state: Arc::new(Leftover(Some(upload))),
         };
         let store = self.store.clone();
-        blocking(move || store.record(&record)).await?;
+        if blocking(move || store.record(&record)).await.is_err() {
+            // No reason to lose the link of a transfer that is complete.
+            self.progress.on(Event::Notice(Notice::NotRecorded));
+        }
         Ok(sent)
     }
 

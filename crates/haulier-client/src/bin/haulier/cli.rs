@@ -171,14 +171,15 @@ pub(crate) struct SendArgs {
     /// The files and folders to send; or - for standard input, which is kept on disk until its end.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Address of the server, such as https://send.example.org [default: from the configuration file, else
+    /// Address of the server, such as https://send.example.org [default: HAULIER_SERVER, else from the configuration file, else
     /// http://127.0.0.1:8080].
-    #[arg(long, value_name = "URL", env = "HAULIER_SERVER")]
+    // Not clap's `env`: it would show the option as a required one.
+    #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
     /// How long the transfer lives once it is complete, such as 30m, 12h, 7d [default: the server's].
     #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
     pub(crate) expires: Option<Duration>,
-    /// How often it can be downloaded [default: no limit].
+    /// How often it can be downloaded, where the server counts that [default: no limit].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_DOWNLOADS))]
     pub(crate) downloads: Option<u64>,
     /// Send everything as one tar archive: keeps links, permissions and empty folders, and any number of files.

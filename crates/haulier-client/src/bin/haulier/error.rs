@@ -146,10 +146,11 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         }
         Error::NotFound => (Exit::Gone, "Check the link and its host; a transfer that ended may also be forgotten."),
         Error::Deleted | Error::Expired => (Exit::Gone, "Ask the sender to send it again."),
-        Error::Pending => (Exit::Pending, "Try again when the sender has finished, or let --wait do so."),
-        Error::Unavailable { .. } => {
-            (Exit::Unavailable, "Check the address, the network and the certificate, then run the same command again.")
-        }
+        Error::Pending => (Exit::Pending, "Try again when the sender has finished, or add --wait."),
+        Error::Unavailable { .. } => (
+            Exit::Unavailable,
+            "Check the address and the network, then run the same command again. haulier doctor finds out more.",
+        ),
 
         Error::NotHaulier { .. } => (
             Exit::Unavailable,

@@ -51,7 +51,7 @@ pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> R
             return Err(unusable("standard input is what is sent"));
         }
         Some(from_file(file)?)
-    } else if let Some(text) = std::env::var_os(VARIABLE) {
+    } else if let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) {
         let text = text.into_string().map_err(|_| unusable(&format!("{VARIABLE} is not UTF-8")))?;
         Some(Zeroizing::new(text))
     } else if stdin == Stdin::Sent || io::stdin().is_terminal() {
@@ -67,6 +67,11 @@ pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> R
         }
         None => Ok(PassphraseSource::Ask(Arc::new(move || ask(&purpose)))),
     }
+}
+
+/// Whether the environment holds one.
+pub(crate) fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|text| !text.is_empty())
 }
 
 /// Gives the terminal its echo back when a question was interrupted, and says whether one was.

@@ -41,7 +41,8 @@ pub(crate) fn moment(moment: Timestamp) -> String {
 /// `in 3 days`, `2 h ago`, `now`.
 pub(crate) fn from_now(moment: Timestamp, now: Timestamp) -> String {
     let seconds = moment.as_second().saturating_sub(now.as_second());
-    let text = match seconds.unsigned_abs() {
+    // What lacks a moment of its unit is called by it: seven days from a second ago are seven days.
+    let text = match seconds.unsigned_abs() + if seconds > 60 { seconds.unsigned_abs() / 100 } else { 0 } {
         0..10 => return "now".into(),
         seconds @ 10..60 => format!("{seconds} s"),
         seconds @ 60..3_600 => format!("{} min", seconds / 60),
@@ -81,8 +82,9 @@ mod tests {
             (10, "in 10 s"),
             (-59, "59 s ago"),
             (60, "in 1 min"),
-            (7_199, "in 1 h"),
-            (-172_799, "47 h ago"),
+            (7_199, "in 2 h"),
+            (604_799, "in 7 days"),
+            (-172_799, "2 days ago"),
             (172_800, "in 2 days"),
             (-864_000, "10 days ago"),
         ] {

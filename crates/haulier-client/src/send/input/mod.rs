@@ -246,18 +246,21 @@ fn header(scan: &Scan, entry: &Entry) -> Result<Vec<u8>, Error> {
     tar::header(scan, entry).map_err(|error| Error::unreadable(scan.disk_path(entry), error))
 }
 
-/// Names every file with its size and the time of its last change: the same again means the same bytes.
+/// Names every file with its size and the times of its last change: the same again means the same bytes.
 fn digest(scan: &Scan, tar: bool) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[u8::from(tar)]);
     for entry in &scan.entries {
         let below = entry.below.as_os_str().as_bytes();
         hasher.update(&(entry.root as u64).to_be_bytes()).update(&(below.len() as u64).to_be_bytes()).update(below);
-        hasher.update(&entry.stamp.size.to_be_bytes()).update(&entry.stamp.mtime_ns.to_be_bytes());
+        for number in [i128::from(entry.stamp.size), entry.stamp.mtime_ns, entry.stamp.ctime_ns] {
+            hasher.update(&number.to_be_bytes());
+        }
         if tar {
             hasher.update(&entry.mode.to_be_bytes());
             if let Kind::Link(target) = &entry.kind {
-                hasher.update(target.as_os_str().as_bytes());
+                let target = target.as_os_str().as_bytes();
+                hasher.update(&(target.len() as u64).to_be_bytes()).update(target);
             }
         }
     }

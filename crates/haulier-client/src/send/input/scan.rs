@@ -54,6 +54,8 @@ pub(super) struct Stamp {
     pub(super) size: u64,
     /// Nanoseconds since 1970; negative before.
     pub(super) mtime_ns: i128,
+    /// When anything about it last changed, also that time itself: nobody can set this one.
+    pub(super) ctime_ns: i128,
     device: u64,
     inode: u64,
 }
@@ -87,6 +89,7 @@ impl Stamp {
         Self {
             size: metadata.len(),
             mtime_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
+            ctime_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
             device: metadata.dev(),
             inode: metadata.ino(),
         }

@@ -90,7 +90,8 @@ fn tell_received(received: &Received, json: bool, quiet: bool) -> Result<(), Fai
     }
     tell_message(received, quiet);
     if let Some(path) = received.path.as_ref().filter(|_| !quiet) {
-        screen::note(text::line(&path.to_string_lossy()));
+        let (path, size) = (text::line(&path.to_string_lossy()), text::bytes(received.file_size));
+        screen::note(format_args!("Got {path}, {size}; every chunk was checked."));
     }
     Ok(())
 }

@@ -58,7 +58,12 @@ fn options(args: SendArgs, choose: Purpose) -> Result<SendOptions, Failure> {
             let advice = "Add --passphrase or --passphrase-only.";
             return Err(Failure::new(Exit::Usage, "--passphrase-file is for transfers with a passphrase", advice));
         }
-        (false, false) => KeyMode::Link,
+        (false, false) => {
+            if passphrase::is_in_environment() {
+                screen::note("HAULIER_PASSPHRASE is set and not used: add --passphrase or --passphrase-only.");
+            }
+            KeyMode::Link
+        }
     };
     let stdin = if matches!(source, Source::Stream(_)) { Stdin::Sent } else { Stdin::Free };
     let secret = if mode.has_passphrase() { Some(passphrase::source(&args.secret, choose, stdin)?) } else { None };

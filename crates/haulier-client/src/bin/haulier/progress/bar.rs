@@ -69,8 +69,7 @@ fn line(count: &Count, verb: &str, now: Instant, columns: usize) -> String {
         }
         (Some(wait), _) => format!("{verb}, {}", words::wait(wait, now)),
         (None, Phase::Preparing(work)) => {
-            let (done, speed) = (words::bytes(count.done_bytes()), words::speed(count.bytes_per_second(now)));
-            format!("{verb}, {}: {done}  {speed}", words::preparing(work))
+            format!("{verb}, {}: {}", words::preparing(work), words::bytes(count.done_bytes()))
         }
         (None, Phase::Waiting) => format!("{verb}, {}", words::WAITING),
         (None, Phase::Finishing) => format!("{verb} 100%  finishing"),
@@ -92,14 +91,14 @@ fn travelling(count: &Count, verb: &str, now: Instant, room: usize) -> String {
 fn parts(count: &Count, now: Instant) -> Vec<(u8, String)> {
     let left = count.seconds_left(now).map_or_else(|| "-:--".into(), words::clock);
     let mut parts = vec![
-        (0, words::bytes_of(count.done_bytes(), count.total_bytes)),
+        (2, words::bytes_of(count.done_bytes(), count.total_bytes)),
         (1, words::speed(count.bytes_per_second(now))),
-        (2, format!("{left} left")),
+        (0, format!("{left} left")),
     ];
     if count.files > 1 {
         parts.push((3, format!("{}/{} files", count.files_done, count.files)));
     }
-    parts.push((5, words::counted(count.in_flight, "chunk", "chunks")));
+    parts.push((5, format!("{} in flight", count.in_flight)));
     if count.retries > 0 {
         parts.push((4, words::counted(count.retries, "retry", "retries")));
     }

@@ -109,6 +109,10 @@ impl Count {
             self.last_moved = Some(now);
             self.wait = None;
         }
+        // The try that was waited for goes well so far, although it has to catch up.
+        if self.wait.as_ref().is_some_and(|wait| now > wait.until + STANDSTILL) {
+            self.wait = None;
+        }
     }
 
     /// Notes how far it is, for the speed.
@@ -116,7 +120,7 @@ impl Count {
         if self.samples.back().is_some_and(|(then, _)| now.duration_since(*then) < SAMPLE_EVERY) {
             return;
         }
-        self.samples.push_back((now, self.best_bytes));
+        self.samples.push_back((now, self.moved_bytes));
         // One sample from before the span stays, so that the span is covered.
         while self.samples.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= SPEED_SPAN) {
             self.samples.pop_front();
@@ -142,7 +146,7 @@ impl Count {
         if millis < SAMPLE_EVERY.as_millis() {
             return 0;
         }
-        let bytes = u128::from(self.best_bytes.saturating_sub(*moved));
+        let bytes = u128::from(self.moved_bytes.saturating_sub(*moved));
         u64::try_from(bytes * 1_000 / millis).unwrap_or(u64::MAX)
     }
 

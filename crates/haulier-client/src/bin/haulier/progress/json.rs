@@ -85,6 +85,7 @@ fn code(notice: &Notice) -> &'static str {
         Notice::StateUnusable => "state-unusable",
         Notice::InputChanged => "input-changed",
         Notice::SmallerChunks { .. } => "smaller-chunks",
+        Notice::NotRecorded => "not-recorded",
         Notice::IdTaken => "id-taken",
         Notice::KeptUnusable => "kept-unusable",
         Notice::Kept => "kept",

@@ -50,7 +50,7 @@ pub(super) fn counted(count: u32, one: &str, many: &str) -> String {
 pub(super) fn preparing(work: Work) -> &'static str {
     match work {
         Work::Spooling => "reading the input",
-        Work::Checking => "checking what is here already",
+        Work::Checking => "checking what is here",
     }
 }
 
@@ -98,16 +98,24 @@ pub(super) fn line(count: &Count, verb: &str, now: Instant) -> String {
 pub(super) fn notice(notice: &Notice) -> String {
     match notice {
         Notice::Renamed { name, others: 0 } => {
-            format!("The receiver will see it as {name:?}: not every system can store its name.")
+            format!("The receiver will see {name:?}: not every system can store its name, or two files have the same.")
         }
         Notice::Renamed { name, others } => {
-            format!("{} names were changed, such as {name:?}: not every system can store them.", others + 1)
+            format!(
+                "{} names were changed, such as {name:?}: not every system can store them, or two files have the same.",
+                others + 1
+            )
         }
         Notice::Resuming => "Going on where an earlier run stopped.".into(),
+        Notice::LeftOut { count: 1 } => "Left out: 1 link, pipe, socket or device.".into(),
         Notice::LeftOut { count } => format!("Left out: {count} links, pipes, sockets or devices."),
+        Notice::EmptyFolders { count: 1 } => "1 empty folder does not travel; --tar would keep it.".into(),
         Notice::EmptyFolders { count } => format!("{count} empty folders do not travel; --tar would keep them."),
         Notice::StateInUse => "Another process is sending this file; this is a transfer of its own.".into(),
         Notice::StateUnusable => "An earlier upload cannot go on; a new transfer starts.".into(),
+        Notice::NotRecorded => {
+            "It is sent, but could not be noted here: haulier list, rm and edit will not know it.".into()
+        }
         Notice::IdTaken => "The server has a transfer of the same id; another one starts.".into(),
         Notice::KeptUnusable => "What an earlier run kept cannot be used; starting anew.".into(),
         Notice::Kept => "What has arrived is kept; the same command goes on from there.".into(),
