@@ -163,7 +163,7 @@ async fn edit_changes_the_server_and_the_record_and_refuses_what_the_server_cann
     assert!(text.contains("a.txt expires in"), "{text}");
 
     for (arguments, code, words) in [
-        (&["--downloads", "3"][..], 1, "no download limits"),
+        (&["--downloads", "3"][..], 9, "does not limit downloads"),
         (&["--expires", "0s"][..], 9, "keeps transfers from"),
         (&[][..], 2, "required"),
     ] {

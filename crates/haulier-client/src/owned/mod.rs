@@ -171,7 +171,11 @@ impl Owner {
             blocking(move || store.forget_record(id)).await?;
             // Killed just before its end, a send leaves both.
             if let Ok(claim) = self.claim(id).await {
-                blocking(move || Ok(claim.discard())).await?;
+                blocking(move || {
+                    claim.discard();
+                    Ok(())
+                })
+                .await?;
             }
             return Ok(removed);
         }

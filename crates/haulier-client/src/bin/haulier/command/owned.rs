@@ -67,7 +67,7 @@ impl From<OwnedError> for Failure {
             OwnedError::Unfinished(_) => {
                 (Exit::Pending, "Run the same send command again, and change it once it is sent.")
             }
-            OwnedError::NoDownloadLimits { .. } => (Exit::Other, "Nothing was changed. --expires shortens its life."),
+            OwnedError::NoDownloadLimits { .. } => (Exit::Input, "Nothing was changed. --expires shortens its life."),
         };
         Self::new(exit, error.to_string(), advice)
     }

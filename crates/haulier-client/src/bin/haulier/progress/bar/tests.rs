@@ -38,7 +38,7 @@ fn the_bar_takes_the_room_that_is_left() {
         (80, "Sending  40% [####------]  4.00 of 10.00 GiB  100 MiB/s  1:01 left  8 in flight"),
         (70, "Sending  40%  4.00 of 10.00 GiB  100 MiB/s  1:01 left  8 in flight"),
         (58, "Sending  40%  4.00 of 10.00 GiB  100 MiB/s  1:01 left"),
-        (46, "Sending  40%  100 MiB/s  1:01 left"),
+        (46, "Sending  40% [###-----]  100 MiB/s  1:01 left"),
         (33, "Sending  40%  1:01 left"),
         (20, "Sending  40%"),
         (8, "Send..."),
