@@ -17,7 +17,7 @@ mod unfinished;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use haulier_format::WriteKeys;
@@ -77,7 +77,7 @@ impl Store {
     pub(crate) fn open(root: &Path, now: Timestamp) -> Result<Self, Error> {
         for folder in ["uploads", "sent"] {
             let folder = root.join(folder);
-            private_folders(&folder).map_err(|error| Error::state(&folder, error))?;
+            private_folders(&folder).and_then(|()| check_own(&folder)).map_err(|error| Error::state(&folder, error))?;
         }
         tidy::tidy(&root.join("uploads"), now);
         Ok(Self { root: root.to_owned() })
@@ -210,6 +210,13 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 fn private_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whoever else could write here could plant keys of theirs.
+fn check_own(path: &Path) -> io::Result<()> {
+    let metadata = path.metadata()?;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    if is_own { Ok(()) } else { Err(io::Error::other("others can write there; it must be yours alone (chmod 700)")) }
 }
 
 /// Writes a file of mode 0600 whole or not at all, and makes it durable with its name.

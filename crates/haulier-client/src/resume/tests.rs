@@ -226,6 +226,14 @@ fn a_copy_under_another_name_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_folder_that_others_can_write_to_is_refused() {
+    let dir = tempdir().unwrap();
+    drop(Store::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap());
+    fs::set_permissions(dir.path().join("uploads"), fs::Permissions::from_mode(0o770)).unwrap();
+    assert!(matches!(Store::open(dir.path(), Timestamp::UNIX_EPOCH), Err(Error::State { .. })));
+}
+
+#[test]
 fn the_machines_key_stays_the_same_and_is_the_owners_alone() {
     let dir = tempdir().unwrap();
     let root = dir.path().join("state");

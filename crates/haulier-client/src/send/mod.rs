@@ -196,7 +196,12 @@ impl Sender {
                     if matches!(notice, Notice::SmallerChunks { .. }) {
                         chunk_size = Some(SMALL_CHUNK_SIZE_BYTES);
                     }
-                    self.forget(upload).await;
+                    // A state that is an old copy may have its original at work: the transfer is not ours to delete.
+                    if notice == Notice::StateUnusable {
+                        self.forget_here(upload).await;
+                    } else {
+                        self.forget(upload).await;
+                    }
                     self.progress.on(Event::Notice(notice.clone()));
                     last = notice;
                 }
@@ -314,6 +319,11 @@ impl Sender {
             // Best effort: the server drops what is never completed anyway.
             let _ = self.api.delete(id, owner.as_str()).await;
         }
+        self.forget_here(upload).await;
+    }
+
+    /// Forgets an upload here alone; the server drops by itself what is never completed.
+    async fn forget_here(&self, upload: Arc<Upload>) {
         let _ = blocking(move || {
             discard(upload);
             Ok(())

@@ -185,7 +185,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         }
         Error::TargetUnwritable { .. } => (Exit::Target, "Choose another place with -o."),
         Error::NoRoom { .. } => (Exit::Target, "Make room, or choose another disk with -o."),
-        Error::State { .. } => (Exit::Other, "Nothing was sent. Set XDG_STATE_HOME to a folder that you can write to."),
+        Error::State { .. } => {
+            (Exit::Other, "Make room or set the permissions there, or set XDG_STATE_HOME to a folder of your own.")
+        }
     };
     (exit, Some(advice))
 }
