@@ -139,6 +139,12 @@ impl Store {
 }
 
 impl Upload {
+    /// Whether an earlier run sealed a chunk, and so may have sent it.
+    pub(crate) fn sealed_before(&self, index: u32) -> bool {
+        let recorded = self.recorded.as_deref().unwrap_or_default();
+        usize::try_from(index).is_ok_and(|index| recorded.get(index) == Some(&true))
+    }
+
     /// Forgets the upload, its keys and its tags.
     pub(crate) fn discard(self) {
         self.remove_files();

@@ -103,7 +103,10 @@ impl Sender {
         let layout = *sealer.context().layout();
         let tally = self.tell_start(upload, &layout, missing);
         let mut tasks = JoinSet::new();
-        for index in missing.iter().flat_map(|[first, last]| *first..=*last) {
+        // What an earlier run may have had under way comes last: it may be arriving yet.
+        let indices = || missing.iter().flat_map(|[first, last]| *first..=*last);
+        let fresh = indices().filter(|index| !upload.sealed_before(*index));
+        for index in fresh.chain(indices().filter(|index| upload.sealed_before(*index))) {
             let index = ChunkIndex::new(index).ok_or(Error::Internal("no such chunk"))?;
             let buffer = self.window.acquire(layout.sealed_len(index).unwrap_or(MAX_CHUNK_SIZE_BYTES)).await;
             let (sender, upload, sealer) = (Arc::clone(self), Arc::clone(upload), Arc::clone(&sealer));
@@ -202,7 +205,23 @@ impl Sender {
     /// everything is sent again: on a poor network that is most of what would travel twice.
     async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<Stored, Refusal> {
         let mut tries = self.retry.tries();
+        let mut may_be_there = upload.sealed_before(index);
         loop {
+            if may_be_there {
+                match self.is_stored(upload, index).await {
+                    Ok(true) => {
+                        self.progress.on(Event::Moved(chunk.bytes.len() as u64));
+                        return Ok(Stored::Unseen);
+                    }
+                    Err(error @ CallError::Again { .. }) => {
+                        if let Some(Err(error)) = tries.judge(Err::<(), _>(error)).await {
+                            return Err(error.into());
+                        }
+                        continue;
+                    }
+                    Ok(false) | Err(_) => {}
+                }
+            }
             let lane = self.window.lane().await;
             let watch = Watch::new(Arc::clone(&self.progress));
             let answer = self.put_once(upload, index, chunk, &watch).await;
@@ -221,12 +240,10 @@ impl Sender {
                     return Err(Refusal::TooLarge { proxy: false });
                 }
             }
+            may_be_there = moved == chunk.bytes.len() as u64;
+            drop(watch);
             if let Some(answer) = tries.judge(answer).await {
                 return answer.map(Stored::As).map_err(Refusal::from);
-            }
-            if moved == chunk.bytes.len() as u64 && self.is_stored(upload, index).await {
-                watch.succeeded();
-                return Ok(Stored::Unseen);
             }
         }
     }
@@ -248,16 +265,15 @@ impl Sender {
         Ok(stored.blake3)
     }
 
-    /// Whether the server says, when asked once, that it has the chunk.
-    async fn is_stored(&self, upload: &Upload, index: u32) -> bool {
+    /// Asks the server once whether it has the chunk.
+    async fn is_stored(&self, upload: &Upload, index: u32) -> Result<bool, CallError> {
         let (id, owner) = (*upload.keys.transfer_id(), upload.keys.owner_token());
-        let Ok(status) = self.api.status(id, owner.as_str()).await else { return false };
-        let total_chunks = upload.state.create.total_chunks.get();
+        let status = self.api.status(id, owner.as_str()).await?;
         let lists_it = !status.more || status.missing.last().is_some_and(|[_, last]| index <= *last);
-        status.transfer_id == id
-            && are_ranges(&status.missing, total_chunks)
+        Ok(status.transfer_id == id
+            && are_ranges(&status.missing, upload.state.create.total_chunks.get())
             && lists_it
-            && !status.missing.iter().any(|[first, last]| (*first..=*last).contains(&index))
+            && !status.missing.iter().any(|[first, last]| (*first..=*last).contains(&index)))
     }
 
     /// Whether a new transfer may begin with smaller chunks: nothing is lost by it, and nobody asked for this size.
