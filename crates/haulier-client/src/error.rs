@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::diagnose::{bytes, span};
 use haulier_format::KeyMode;
 use haulier_wire::layout::LayoutError;
+
+use crate::unit::{bytes, span};
 
 /// Why a send or a get ended without its result.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ mod resume;
 mod secret;
 mod send;
 mod tally;
+mod unit;
 mod window;
 
 pub use ambient::Ambient;

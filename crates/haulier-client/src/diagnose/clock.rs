@@ -2,8 +2,9 @@
 
 use haulier_wire::Timestamp;
 
-use super::{Check, Finding, span};
+use super::{Check, Finding};
 use crate::http::Contact;
+use crate::unit::span;
 
 /// A larger difference is worth a warning, in seconds: times on the screen are then wrong, and certificates soon.
 const TOLERATED_SECONDS: u64 = 120;

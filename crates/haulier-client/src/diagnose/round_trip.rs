@@ -14,12 +14,13 @@ use haulier_wire::limit::SMALL_CHUNK_SIZE_BYTES;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout};
 use tokio::time::timeout;
 
-use super::{Check, Finding, Listener, bytes};
+use super::{Check, Finding, Listener};
 use crate::ambient::Ambient;
 use crate::error::Error;
 use crate::http::{Api, Arrival, CallError, Role, Watch};
 use crate::progress::Silent;
 use crate::secret::blocking;
+use crate::unit::bytes;
 
 /// Bytes of the chunk that large files are cut into.
 const LARGE_CHUNK_BYTES: u64 = 8 << 20;

@@ -3,8 +3,9 @@
 use haulier_wire::Timestamp;
 use haulier_wire::api::ServerConfig;
 
-use super::{Check, Finding, bytes, span};
+use super::{Check, Finding};
 use crate::http::{CallError, Contact, Server};
+use crate::unit::{bytes, span};
 
 /// A certificate that ends sooner is worth a warning, in seconds: 14 days.
 const CERTIFICATE_NOTICE_SECONDS: i64 = 14 * 86_400;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use haulier_wire::Timestamp;
 use rustix::fs::{Access, access, statvfs};
 
-use super::{Check, Finding, bytes, span};
+use super::{Check, Finding};
 use crate::resume::{Store, Unfinished};
+use crate::unit::{bytes, span};
 
 /// Less room is worth a warning, in bytes: tag logs of large uploads take a few MiB.
 const LITTLE_ROOM_BYTES: u64 = 64 << 20;

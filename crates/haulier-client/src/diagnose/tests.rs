@@ -8,6 +8,7 @@ use haulier_wire::Timestamp;
 
 use super::*;
 use crate::http::{CallError, Contact};
+use crate::unit::{bytes, span};
 
 fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
