@@ -228,6 +228,18 @@ async fn a_chunk_that_arrived_damaged_is_sent_again_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_arrived_damaged_is_not_taken_for_stored_in_a_later_run() {
+    let (sender, _) = interrupted().await;
+    sender.lie(u32::MAX, "PUT", "/chunk/2", |_| Action::edit(|answer| answer["blake3"] = "0".repeat(64).into()));
+    let path = sender.haulier.home().join("a.bin");
+    let arguments = ["send", path.to_str().expect("UTF-8"), "--to", sender.proxy.url(), "--chunk-size", "64KiB"];
+    let output = sender.haulier.run(arguments).await;
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{says}");
+    assert!(says.contains("chunk 2 arrived damaged at the server, twice"), "{says}");
+}
+
+#[tokio::test]
 async fn other_bytes_under_a_chunk_end_the_send() {
     let sender = Sender::new().await;
     sender.lie(u32::MAX, "PUT", "/chunk/3", |_| problem(ProblemType::ChunkConflict));

@@ -184,7 +184,7 @@ impl Sender {
     /// Sends a chunk until the server has exactly these bytes.
     async fn deliver(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<(), Stop> {
         for damaged_before in [false, true] {
-            match self.put(upload, index, chunk).await {
+            match self.put(upload, index, chunk, damaged_before).await {
                 Ok(Stored::Unseen) => return Ok(()),
                 Ok(Stored::As(digest)) if digest == chunk.blake3.to_hex().as_str() => return Ok(()),
                 Ok(Stored::As(_)) => {}
@@ -203,9 +203,11 @@ impl Sender {
     ///
     /// A connection that broke after the last byte may have lost nothing but the answer. So the server is asked before
     /// everything is sent again: on a poor network that is most of what would travel twice.
-    async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk) -> Result<Stored, Refusal> {
+    ///
+    /// Not after the chunk arrived `damaged`: something is there then, and only its digest tells what.
+    async fn put(&self, upload: &Upload, index: u32, chunk: &SealedChunk, damaged: bool) -> Result<Stored, Refusal> {
         let mut tries = self.retry.tries();
-        let mut may_be_there = upload.sealed_before(index);
+        let mut may_be_there = !damaged && upload.sealed_before(index);
         loop {
             if may_be_there {
                 match self.is_stored(upload, index).await {
@@ -240,7 +242,7 @@ impl Sender {
                     return Err(Refusal::TooLarge { proxy: false });
                 }
             }
-            may_be_there = moved == chunk.bytes.len() as u64;
+            may_be_there = !damaged && moved == chunk.bytes.len() as u64;
             drop(watch);
             if let Some(answer) = tries.judge(answer).await {
                 return answer.map(Stored::As).map_err(Refusal::from);
