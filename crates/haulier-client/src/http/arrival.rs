@@ -20,6 +20,9 @@ const KEEP_EVERY: Duration = Duration::from_millis(250);
 pub(crate) trait Shelf: Send + Sync {
     /// Keeps the bytes at `from`, of the content that the server calls `etag`, as well as it can. Blocks.
     fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]);
+
+    /// Whether it is to be left alone for a moment.
+    fn rests(&self) -> bool;
 }
 
 /// The bytes of one sealed chunk that are there so far.
@@ -73,6 +76,10 @@ impl<'b> Arrival<'b> {
         self.bytes.clear();
         (self.etag, self.kept) = (None, 0);
         watch.restarted();
+    }
+
+    fn is_due(&self) -> bool {
+        self.kept_at.elapsed() >= KEEP_EVERY && self.shelf.as_ref().is_some_and(|shelf| !shelf.rests())
     }
 
     /// Puts what is new on the shelf.
@@ -170,7 +177,7 @@ async fn read_body(
         arrival.bytes.extend_from_slice(&piece);
         arrival.most = arrival.most.max(arrival.bytes.len());
         watch.moved(piece.len());
-        if arrival.kept_at.elapsed() >= KEEP_EVERY {
+        if arrival.is_due() {
             arrival.keep().await;
         }
     }

@@ -12,8 +12,10 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
+use tokio::time::Instant;
 
 use super::chunk_log::is_own_file;
 use crate::http::{Arrival, Shelf, Watch};
@@ -23,6 +25,9 @@ const MAGIC: &[u8; 16] = b"haulier begun  1";
 const HEAD_BYTES: usize = 512;
 /// Where the content's name begins in a head: after magic, index, bytes, and the name's length.
 const ETAG_AT: usize = 32;
+/// After each write the disk is left alone for so many times as long as it took: one that is slower than the network would
+/// otherwise have twice the work.
+const RESTS: u32 = 8;
 /// Most slots, however small the chunks.
 const MAX_SLOTS: u64 = 1_024;
 
@@ -36,6 +41,7 @@ pub(super) struct Arriving {
     file: OnceLock<Option<File>>,
     /// What each slot holds.
     slots: Mutex<Vec<Option<Begun>>>,
+    rests_until: Mutex<Instant>,
 }
 
 /// The beginning of a chunk.
@@ -54,7 +60,8 @@ impl Arriving {
     pub(super) fn open(path: PathBuf, chunk_bytes: u64, room_bytes: u64, resume: bool) -> Self {
         let most = (room_bytes / (chunk_bytes + HEAD_BYTES as u64)).min(MAX_SLOTS);
         let most = usize::try_from(most).unwrap_or(0);
-        let arriving = Self { path, chunk_bytes, most, file: OnceLock::new(), slots: Mutex::default() };
+        let (file, slots, rests_until) = (OnceLock::new(), Mutex::default(), Mutex::new(Instant::now()));
+        let arriving = Self { path, chunk_bytes, most, file, slots, rests_until };
         match open(&arriving.path, false).filter(|_| resume) {
             Some(file) => {
                 let slots = (0..most).map_while(|slot| arriving.read_head(&file, slot).ok()).collect();
@@ -79,6 +86,11 @@ impl Arriving {
     /// Removes the file. Blocks.
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
+    }
+
+    /// Leaves the disk alone for a while after it was busy for `took`.
+    fn rest(&self, took: Duration) {
+        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + took * RESTS;
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Option<Begun>>> {
@@ -205,8 +217,14 @@ impl Shelf for Spot {
         let (from, len) = (from as u64, bytes.len() as u64);
         let begun = Begun { index: self.index, bytes: from + len, etag: etag.to_vec() };
         if begun.bytes <= self.arriving.chunk_bytes {
+            let before = Instant::now();
             self.arriving.write(begun, from, bytes);
+            self.arriving.rest(before.elapsed());
         }
+    }
+
+    fn rests(&self) -> bool {
+        Instant::now() < *self.arriving.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -81,6 +81,19 @@ fn it_never_takes_more_than_its_room() {
 }
 
 #[test]
+fn a_disk_that_was_busy_is_left_alone_for_longer() {
+    let dir = tempdir().unwrap();
+    let arriving = open_at(&path(&dir), ROOM, false);
+    assert!(!arriving.spot(3).rests());
+    arriving.rest(Duration::from_secs(1));
+    let until = *arriving.rests_until.lock().unwrap();
+    assert!(until > Instant::now() + Duration::from_secs(7) && arriving.spot(3).rests());
+    // Every write says how long it took, which is not that long.
+    arriving.spot(3).keep(b"\"three\"", 0, &[3; 400]);
+    assert!(*arriving.rests_until.lock().unwrap() < until);
+}
+
+#[test]
 fn what_makes_no_sense_is_not_there() {
     let dir = tempdir().unwrap();
     let begin = || open_at(&path(&dir), ROOM, false).spot(3).keep(b"\"three\"", 0, &[3; 400]);
