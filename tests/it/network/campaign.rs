@@ -59,9 +59,11 @@ impl Campaign {
     /// Runs a command again and again, with kills of it and of the server at random moments, until it has done its work.
     async fn run(&mut self, arguments: &[&str]) -> String {
         let mut child = self.start(arguments);
-        for _ in 0..self.size.kills {
+        // In turns, so that both sides have their share of a few.
+        let first = one_of(2);
+        for kill in 0..self.size.kills {
             tokio::time::sleep(self.pause * u32::from(random_bytes(1)[0]) / 256).await;
-            if one_of(2) == 0 {
+            if (first + kill).is_multiple_of(2) {
                 self.server.kill();
                 let address = self.server.address().to_owned();
                 let options = ServerOptions::default().data_dir(self.data.path()).env("HAULIER_LISTEN", address);

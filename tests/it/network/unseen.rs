@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
 
 use super::{CHUNKS, Journey};
 use crate::harness::Action;
@@ -43,6 +46,26 @@ async fn chunks_that_arrived_without_their_sender_are_taken_for_stored() {
     journey.proxy.on(|_| Action::Pass);
     let (link, _) = journey.send().await;
     journey.travelled_twice_at_most(0);
+    journey.holds_what_left();
+    journey.arrives(&link).await;
+}
+
+/// The first answer is older than the chunk's arrival, as it is for what the dead sender's machine still had to send.
+#[tokio::test]
+async fn a_chunk_that_arrives_while_the_next_run_begins_does_not_travel_again() {
+    let journey = Journey::begin().await;
+    journey.proxy.limit(16 << 20);
+    journey.send_killed_after(CHUNKS / 2).await;
+    let is_told = AtomicBool::new(false);
+    journey.proxy.on(move |request| {
+        if !request.is("GET", "/upload/") || is_told.swap(true, Ordering::Relaxed) {
+            return Action::Pass;
+        }
+        Action::edit(|status| status["missing"].as_array_mut().expect("ranges").insert(0, json!([0, 0])))
+    });
+    let (link, _) = journey.send().await;
+    let puts = journey.proxy.record().whole_puts();
+    assert_eq!(puts.iter().filter(|((_, index), _)| *index == 0).map(|(_, times)| *times).collect::<Vec<_>>(), [1]);
     journey.holds_what_left();
     journey.arrives(&link).await;
 }
