@@ -141,7 +141,13 @@ impl Fetch {
 /// Empties the place of a chunk's beginning, if there is one.
 async fn clear(spot: Option<Spot>) -> Result<(), Error> {
     match spot {
-        Some(spot) if spot.bytes() > 0 => blocking(move || Ok(spot.clear())).await,
+        Some(spot) if spot.bytes() > 0 => {
+            let clear = move || {
+                spot.clear();
+                Ok(())
+            };
+            blocking(clear).await
+        }
         _ => Ok(()),
     }
 }

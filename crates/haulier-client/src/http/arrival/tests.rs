@@ -148,8 +148,7 @@ async fn kept(pieces: &'static [&str], pause: Duration, shelf: Noted) -> Vec<(St
     assert!(arrival.is_whole());
     assert_eq!(bytes, BODY);
     server.await.unwrap();
-    let noted = shelf.pieces.lock().unwrap().clone();
-    noted
+    shelf.pieces.lock().unwrap().clone()
 }
 
 const PIECES: &[&str] =
