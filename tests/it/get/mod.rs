@@ -98,7 +98,7 @@ impl Way {
             .collect()
     }
 
-    /// What is hidden beside the target: the part, the log.
+    /// What is hidden beside the target: the part, the log, what was arriving.
     fn hidden(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.there()).expect("a folder").map(|entry| entry.expect("one").path());
         let mut hidden: Vec<_> = entries
@@ -110,6 +110,12 @@ impl Way {
 
     fn part(&self) -> PathBuf {
         self.hidden().into_iter().find(|path| path.extension().is_some_and(|kind| kind == "part")).expect("a part")
+    }
+
+    /// The beginnings of chunks that were on their way.
+    fn arriving(&self) -> PathBuf {
+        let mut hidden = self.hidden().into_iter();
+        hidden.find(|path| path.extension().is_some_and(|kind| kind == "arriving")).expect("chunks were arriving")
     }
 
     fn log(&self) -> PathBuf {

@@ -12,7 +12,7 @@ const CHUNKS: usize = 64;
 async fn a_receiver_that_was_killed_goes_on_where_it_was() {
     let way = Way::with_chunks(CHUNKS).await;
     way.killed_after(CHUNKS / 2).await;
-    assert_eq!(way.hidden().len(), 2);
+    assert!([way.part(), way.log()].iter().all(|path| path.exists()));
     for path in way.hidden() {
         assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
@@ -149,6 +149,80 @@ async fn large_chunks_come_over_a_link_that_is_cut_again_and_again() {
     way.proxy.cut_every(Duration::from_millis(700));
     way.arrived(&way.get_there().await);
     assert!(way.proxy.cuts() >= 3);
+}
+
+/// Three chunks of 8 MiB, over a line that needs 4 s for all of them.
+async fn way_of_large_chunks() -> Way {
+    let haulier = crate::harness::Haulier::new();
+    let sent = crate::harness::random_bytes(24 << 20);
+    let path = haulier.file("sent.bin", &sent);
+    let way = Way { sent, ..Way::with(haulier, &path, &["--chunk-size", "8MiB"]).await };
+    way.proxy.limit(6 << 20);
+    way
+}
+
+/// Gets for a while, with no chunk whole at its end, and is killed; returns the bytes that came.
+async fn killed_inside_the_chunks(way: &Way) -> u64 {
+    let mut child = way.start();
+    while way.proxy.record().chunk_bytes().1 < 12 << 20 {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended too early");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert_eq!(way.gets(), 0, "no chunk was whole");
+    way.proxy.record().chunk_bytes().1
+}
+
+/// Writes over what the first place holds that beginnings are kept at; returns the index of its chunk.
+fn damage_beginning(way: &Way, bytes: &[u8], offset: u64) -> u32 {
+    let arriving = std::fs::File::options().read(true).write(true).open(way.arriving()).expect("opens");
+    let mut index = [0; 4];
+    arriving.read_exact_at(&mut index, 16).expect("a head");
+    arriving.write_all_at(bytes, offset).expect("written");
+    u32::from_be_bytes(index)
+}
+
+#[tokio::test]
+async fn a_receiver_that_was_killed_goes_on_inside_of_its_chunks() {
+    let way = way_of_large_chunks().await;
+    let before = killed_inside_the_chunks(&way).await;
+    assert_eq!(way.arriving().metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    let output = way.get_there().await;
+    way.arrived(&output);
+    assert!(says(&output).contains("\"resumed\":true"), "{output:?}");
+    let again = way.proxy.record().chunk_bytes().1 - way.sent.len() as u64;
+    assert!(again < 6 << 20, "of {before} bytes {again} came again: more than a second brings");
+}
+
+#[tokio::test]
+async fn what_was_changed_in_a_chunk_that_was_arriving_travels_again() {
+    let way = way_of_large_chunks().await;
+    killed_inside_the_chunks(&way).await;
+    let index = damage_beginning(&way, &[1; 1000], 4_000);
+    // The disk's fault is not counted against the way, which has one as well: the rest is damaged, and then the whole.
+    damage_chunk(&way.proxy, index, 2);
+    way.arrived(&way.get_there().await);
+    assert_eq!(way.proxy.record().travelled_again("GET"), 2);
+}
+
+#[tokio::test]
+async fn a_beginning_of_other_content_is_not_gone_on_from() {
+    let way = way_of_large_chunks().await;
+    killed_inside_the_chunks(&way).await;
+    way.proxy.limit(1 << 30);
+    let index = damage_beginning(&way, b"\"another", 32);
+    way.arrived(&way.get_there().await);
+    let all = way.proxy.record().all();
+    let answered = |index| {
+        let chunk = Some((way.id.clone(), index));
+        let answered = all.iter().filter(|one| one.chunk() == chunk && one.request.method == "GET");
+        answered.map(|one| one.status).collect::<Vec<_>>()
+    };
+    for other in 0..3 {
+        let expected = if other == index { 200 } else { 206 };
+        assert_eq!(answered(other), [Some(200), Some(expected)], "chunk {other}, with {index} changed");
+    }
 }
 
 #[tokio::test]

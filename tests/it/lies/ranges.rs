@@ -37,14 +37,15 @@ fn problem(kind: ProblemType) -> Answer {
     Answer::new(kind.status(), PROBLEM_JSON, serde_json::to_vec(&Problem::new(kind)).expect("JSON"))
 }
 
-/// Cuts chunk 1 at its first try, and lies whenever its rest is asked for; returns how often it was.
-async fn with_a_lie_about_the_rest(liar: &Liar, lie: fn(&mut Answer)) -> (Outcome, usize) {
-    let (tries, asked) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&asked);
+/// Cuts chunk 1 at its first try, and lies whenever its rest is asked for; returns how often it was, and how often the
+/// chunk was asked for in all.
+async fn with_a_lie_about_the_rest(liar: &Liar, lie: fn(&mut Answer)) -> (Outcome, usize, usize) {
+    let (tries, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (tried, counted) = (Arc::clone(&tries), Arc::clone(&asked));
     liar.proxy.on(move |request| {
         if !request.is_for_chunk("GET", 1) {
             Action::Pass
-        } else if tries.fetch_add(1, Ordering::Relaxed) == 0 {
+        } else if tried.fetch_add(1, Ordering::Relaxed) == 0 {
             Action::CutAnswerAfter(CAME)
         } else if request.headers.iter().any(|(name, _)| name == "range") {
             counted.fetch_add(1, Ordering::Relaxed);
@@ -53,15 +54,17 @@ async fn with_a_lie_about_the_rest(liar: &Liar, lie: fn(&mut Answer)) -> (Outcom
             Action::Pass
         }
     });
-    (liar.get().await, asked.load(Ordering::Relaxed))
+    (liar.get().await, asked.load(Ordering::Relaxed), tries.load(Ordering::Relaxed))
 }
 
 #[tokio::test]
 async fn a_lie_about_the_rest_costs_another_try_and_nothing_else() {
     let liar = Liar::about(&[]).await;
     for (case, lie) in ONCE {
-        let (outcome, asked) = with_a_lie_about_the_rest(&liar, *lie).await;
+        let (outcome, asked, tries) = with_a_lie_about_the_rest(&liar, *lie).await;
         assert_eq!(asked, 1, "{case}: the rest is asked for");
+        let honest = if *case == "the rest as it is" { 2 } else { 3 };
+        assert_eq!(tries, honest, "{case}: the beginning, the rest, and where that was a lie the whole");
         outcome.is_the_file(case, &liar);
     }
 }

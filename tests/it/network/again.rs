@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{CHUNKS, Journey, told};
@@ -55,6 +55,58 @@ async fn a_file_that_changed_in_secret_is_noticed_at_the_chunk() {
     assert!(says.contains("The file has changed since the upload began"), "{says}");
     assert_eq!(journey.transfers().len(), 2);
     journey.arrives(&link).await;
+}
+
+/// Size, times and even the inode's own time say that nothing changed, and the chunk that differs is on the server.
+#[tokio::test]
+async fn another_file_does_not_go_on_as_the_second_half_of_the_first() {
+    let journey = Journey::begin().await;
+    journey.proxy.limit(BYTES_PER_SECOND);
+    journey.send_killed_after(CHUNKS / 2).await;
+    let file = File::options().write(true).open(&journey.path).expect("the file");
+    file.write_all_at(b"another text", 100).expect("written");
+    // Nobody can set an inode's time: a second state, of the file as it is now, tells what it would have to say.
+    let other = Haulier::new();
+    let mut beginning = journey.start(&other);
+    journey.chunks_left(CHUNKS * 3 / 4).await;
+    beginning.kill().expect("it can be killed");
+    beginning.wait().expect("it has ended");
+    take_for_unchanged(&upload_of(&journey.haulier), &upload_of(&other));
+    let (link, says) = journey.send().await;
+    assert!(says.contains("Going on where an earlier run stopped"), "{says}");
+    assert!(says.contains("The file has changed since the upload began"), "{says}");
+    journey.arrives(&link).await;
+}
+
+/// The folder of the only unfinished upload.
+fn upload_of(haulier: &Haulier) -> PathBuf {
+    let uploads = fs::read_dir(haulier.home().join("state/haulier/uploads")).expect("a folder");
+    let uploads: Vec<_> = uploads.map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(uploads.len(), 1, "{uploads:?}");
+    uploads[0].clone()
+}
+
+/// Makes a state say that its input is the one of another state. The tags are bound to the state and follow it.
+fn take_for_unchanged(upload: &Path, other: &Path) {
+    let read = |folder: &Path| {
+        let text = fs::read_to_string(folder.join("state.json")).expect("readable");
+        let body = text.lines().next().expect("JSON").to_owned();
+        let json: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        (body, json["input"]["digest"].as_str().expect("a digest").to_owned())
+    };
+    let ((body, own), (_, wanted)) = (read(upload), read(other));
+    assert_ne!(own, wanted, "the change shows");
+    let body = body.replace(&own, &wanted);
+    let checksum = blake3::hash(body.as_bytes());
+    fs::write(upload.join("state.json"), format!("{body}\n{}\n", checksum.to_hex())).expect("written");
+    let mut tags = fs::read(upload.join("tags")).expect("readable");
+    for (index, record) in (0_u32..).zip(tags.chunks_exact_mut(32)).filter(|(_, record)| record.iter().any(|b| *b != 0))
+    {
+        let mut hasher = blake3::Hasher::new_keyed(checksum.as_bytes());
+        hasher.update(&index.to_be_bytes()).update(&record[..16]);
+        record[16..].copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    }
+    fs::write(upload.join("tags"), tags).expect("written");
 }
 
 #[tokio::test]

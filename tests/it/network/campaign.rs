@@ -15,15 +15,27 @@ struct Campaign {
     proxy: Proxy,
     haulier: Haulier,
     data: tempfile::TempDir,
-    kills: usize,
+    size: Size,
     /// Longest time between two kills.
     pause: Duration,
 }
 
-/// Bytes, bytes a second and kills in each direction.
-fn size() -> (usize, u64, usize) {
-    if std::env::var_os("HAULIER_SOAK").is_some() { (2 << 30, 128 << 20, 25) } else { (96 << 20, 32 << 20, 6) }
+/// What travels, how fast, and how often it is broken off.
+struct Size {
+    bytes: usize,
+    /// As `--chunk-size` takes it.
+    chunk_size: &'static str,
+    bytes_per_second: u64,
+    /// In each direction.
+    kills: usize,
+    /// Chunks that may travel twice, both ways and all kills together.
+    twice: usize,
 }
+
+/// A window of 128 MiB holds 16 chunks of 8 MiB.
+const SOAK: Size = Size { bytes: 2 << 30, chunk_size: "8MiB", bytes_per_second: 128 << 20, kills: 25, twice: 16 };
+/// The same in a few seconds: as many chunks as are under way at once.
+const SHORT: Size = Size { bytes: 48 << 20, chunk_size: "1MiB", bytes_per_second: 8 << 20, kills: 6, twice: WINDOW };
 
 fn one_of(count: usize) -> usize {
     usize::from(random_bytes(1)[0]) % count
@@ -31,25 +43,27 @@ fn one_of(count: usize) -> usize {
 
 impl Campaign {
     async fn begin() -> (Self, PathBuf) {
-        let (bytes, bytes_per_second, kills) = size();
+        let size = if std::env::var_os("HAULIER_SOAK").is_some() { SOAK } else { SHORT };
         let data = tempfile::TempDir::new().expect("a folder");
         let server = Server::start_with(ServerOptions::default().data_dir(data.path()));
         let proxy = Proxy::to(server.address()).await;
         proxy.record().drop_bodies();
-        proxy.limit(bytes_per_second);
+        proxy.limit(size.bytes_per_second);
         let haulier = Haulier::new();
-        let path = haulier.file("a.bin", &random_bytes(bytes));
-        let seconds = bytes as u64 / bytes_per_second;
-        let pause = Duration::from_millis(seconds * 1_000 / (kills as u64 + 1) * 2);
-        (Self { server, proxy, haulier, data, kills, pause }, path)
+        let path = haulier.file("a.bin", &random_bytes(size.bytes));
+        let seconds = size.bytes as u64 / size.bytes_per_second;
+        let pause = Duration::from_millis(seconds * 1_000 / (size.kills as u64 + 1) * 2);
+        (Self { server, proxy, haulier, data, size, pause }, path)
     }
 
     /// Runs a command again and again, with kills of it and of the server at random moments, until it has done its work.
     async fn run(&mut self, arguments: &[&str]) -> String {
         let mut child = self.start(arguments);
-        for _ in 0..self.kills {
+        // In turns, so that both sides have their share of a few.
+        let first = one_of(2);
+        for kill in 0..self.size.kills {
             tokio::time::sleep(self.pause * u32::from(random_bytes(1)[0]) / 256).await;
-            if one_of(2) == 0 {
+            if (first + kill).is_multiple_of(2) {
                 self.server.kill();
                 let address = self.server.address().to_owned();
                 let options = ServerOptions::default().data_dir(self.data.path()).env("HAULIER_LISTEN", address);
@@ -80,18 +94,26 @@ fn text(path: &Path) -> &str {
 async fn many_kills_of_either_side_lose_nothing_and_hardly_repeat_anything() {
     let (mut campaign, path) = Campaign::begin().await;
     let url = campaign.proxy.url().to_owned();
-    let link = campaign.run(&["send", text(&path), "--to", &url, "--quiet"]).await;
+    let Size { chunk_size, kills, twice, .. } = campaign.size;
+    let link = campaign.run(&["send", text(&path), "--to", &url, "--quiet", "--chunk-size", chunk_size]).await;
     let puts = campaign.proxy.record().whole_puts();
     assert_eq!(puts.keys().map(|(id, _)| id).collect::<BTreeSet<_>>().len(), 1, "one transfer");
-    let twice = campaign.proxy.record().puts_of_stored_chunks();
-    println!("{twice} chunks were sent although they were stored, in {} kills", campaign.kills);
-    assert!(twice <= WINDOW, "{twice} chunks were sent although they were stored, at most {WINDOW} may be");
 
     let target = campaign.haulier.home().join("back.bin");
     campaign.run(&["get", &link, "-o", text(&target), "--quiet"]).await;
     assert_eq!(sha256_of(&target), sha256_of(&path));
-    let gets = campaign.proxy.record().whole_gets();
-    let twice = gets.values().sum::<usize>() - gets.len();
-    println!("{twice} of {} chunks came twice in {} kills", gets.len(), campaign.kills);
-    assert!(twice <= campaign.kills * WINDOW);
+
+    let record = campaign.proxy.record();
+    let (up, down) = (record.travelled_again("PUT"), record.travelled_again("GET"));
+    let (up_bytes, down_bytes) = record.chunk_bytes();
+    println!(
+        "of {} chunks {up} went up and {down} came down twice in {} kills; {} of them went up although they were stored; \
+         {} and {} MiB in all",
+        puts.len(),
+        2 * kills,
+        record.puts_of_stored_chunks(),
+        up_bytes >> 20,
+        down_bytes >> 20,
+    );
+    assert!(up + down <= twice, "{up} chunks went up and {down} came down twice, at most {twice} may in all");
 }

@@ -4,6 +4,7 @@ mod again;
 mod campaign;
 mod cuts;
 mod kill;
+mod unseen;
 
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};

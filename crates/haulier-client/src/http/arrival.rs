@@ -1,28 +1,70 @@
 //! One sealed chunk on its way in, over as many tries as it takes: what has arrived stays when a connection breaks.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use haulier_wire::TransferId;
 use haulier_wire::problem::ProblemType;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
+use tokio::time::Instant;
 
 use super::floor::Floor;
 use super::{Api, CallError, Watch, again, answer};
 
+/// A chunk that takes longer is kept while it arrives, this often: an end of the process costs no more than that, and a
+/// chunk of a fast network is never written twice.
+const KEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// Where the beginning of a chunk is kept, for a later run.
+pub(crate) trait Shelf: Send + Sync {
+    /// Keeps the bytes at `from`, of the content that the server calls `etag`, as well as it can. Blocks.
+    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]);
+
+    /// Whether it is to be left alone for a moment.
+    fn rests(&self) -> bool;
+}
+
 /// The bytes of one sealed chunk that are there so far.
-#[derive(Debug)]
 pub(crate) struct Arrival<'b> {
     bytes: &'b mut Vec<u8>,
     len: usize,
     /// What the server calls the content that `bytes` is the beginning of.
     etag: Option<HeaderValue>,
     most: usize,
+    shelf: Option<Arc<dyn Shelf>>,
+    /// How much of `bytes` is on the shelf, and since when nothing was put there.
+    kept: usize,
+    kept_at: Instant,
 }
 
 impl<'b> Arrival<'b> {
     /// Nothing is there yet of `len` bytes; `bytes` has the capacity already.
     pub(crate) fn new(bytes: &'b mut Vec<u8>, len: u64) -> Self {
         bytes.clear();
-        Self { bytes, len: usize::try_from(len).unwrap_or(usize::MAX), etag: None, most: 0 }
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Self { bytes, len, etag: None, most: 0, shelf: None, kept: 0, kept_at: Instant::now() }
+    }
+
+    /// `bytes` is the beginning of what the server called `etag`, in an earlier run.
+    pub(crate) fn begun(bytes: &'b mut Vec<u8>, len: u64, etag: &[u8]) -> Self {
+        let (begun, etag) = (std::mem::take(bytes), HeaderValue::from_bytes(etag).ok());
+        let mut arrival = Self::new(bytes, len);
+        if begun.len() <= arrival.len && etag.is_some() {
+            (arrival.most, arrival.kept, arrival.etag) = (begun.len(), begun.len(), etag);
+            *arrival.bytes = begun;
+        }
+        arrival
+    }
+
+    /// From now on keeps what arrives on a shelf, where it takes long.
+    pub(crate) fn keep_on(&mut self, shelf: Arc<dyn Shelf>) {
+        self.shelf = Some(shelf);
+    }
+
+    /// Whether nothing is missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.missing() == 0
     }
 
     /// The most bytes that were ever there: grows only by progress, however often it starts anew.
@@ -32,8 +74,29 @@ impl<'b> Arrival<'b> {
 
     fn restart(&mut self, watch: &Watch) {
         self.bytes.clear();
-        self.etag = None;
+        (self.etag, self.kept) = (None, 0);
         watch.restarted();
+    }
+
+    fn is_due(&self) -> bool {
+        self.kept_at.elapsed() >= KEEP_EVERY && self.shelf.as_ref().is_some_and(|shelf| !shelf.rests())
+    }
+
+    /// Puts what is new on the shelf.
+    async fn keep(&mut self) {
+        self.kept_at = Instant::now();
+        let (Some(shelf), Some(etag)) = (self.shelf.clone(), self.etag.clone()) else { return };
+        let (bytes, from) = (std::mem::take(self.bytes), self.kept);
+        self.kept = bytes.len();
+        let kept = tokio::task::spawn_blocking(move || {
+            shelf.keep(etag.as_bytes(), from, &bytes[from..]);
+            bytes
+        });
+        match kept.await {
+            Ok(bytes) => *self.bytes = bytes,
+            // The thread is gone with the bytes: the chunk starts anew.
+            Err(_) => (self.etag, self.kept) = (None, 0),
+        }
     }
 
     /// Where to go on, when the server can be asked for the rest of the very same content.
@@ -106,6 +169,7 @@ async fn read_body(
     watch: &Watch,
 ) -> Result<(), CallError> {
     let mut floor = Floor::new();
+    arrival.kept_at = Instant::now();
     while let Some(piece) = floor.next(response).await? {
         if piece.len() > arrival.missing() {
             return Err(other_length(index));
@@ -113,8 +177,11 @@ async fn read_body(
         arrival.bytes.extend_from_slice(&piece);
         arrival.most = arrival.most.max(arrival.bytes.len());
         watch.moved(piece.len());
+        if arrival.is_due() {
+            arrival.keep().await;
+        }
     }
-    if arrival.missing() == 0 { Ok(()) } else { Err(again("the answer ended early")) }
+    if arrival.is_whole() { Ok(()) } else { Err(again("the answer ended early")) }
 }
 
 /// Whether the answer says no more than that the rest cannot be had.

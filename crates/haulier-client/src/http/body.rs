@@ -48,6 +48,11 @@ impl Watch {
         self.inner.progress.on(Event::Moved(bytes));
     }
 
+    /// Notes bytes that an earlier run brought: they count like those that moved, but for the speed.
+    pub(crate) fn had(&self, bytes: u64) {
+        self.inner.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes that moved so far.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.inner.moved.load(Ordering::Relaxed)

@@ -27,7 +27,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-pub(crate) use arrival::Arrival;
+pub(crate) use arrival::{Arrival, Shelf};
 pub(crate) use body::{ChunkBody, Watch};
 pub(crate) use contact::Contact;
 use floor::Floor;

@@ -35,7 +35,7 @@ impl Download {
     /// The first that occurs.
     pub(super) async fn run(&self, resume: bool, first: Option<First>) -> Result<bool, Error> {
         let mut present = if resume { self.check().await? } else { BTreeSet::new() };
-        let resumed = !present.is_empty();
+        let resumed = resume && self.kept.holds_some();
         if resumed {
             self.progress.on(Event::Notice(Notice::Resuming));
         }
@@ -81,7 +81,11 @@ impl Download {
         self.progress.on(Event::Started {
             transfer_id: *opened.transfer_id(),
             sealed_bytes: wanted().map(|index| Fetch::sealed_bytes(opened, index)).sum(),
-            present_bytes: present.iter().map(|index| Fetch::sealed_bytes(opened, *index)).sum(),
+            present_bytes: present.iter().map(|index| Fetch::sealed_bytes(opened, *index)).sum::<u64>()
+                + wanted()
+                    .filter(|index| !present.contains(index))
+                    .map(|index| self.kept.spot(index).bytes())
+                    .sum::<u64>(),
             total_chunks: u32::try_from(wanted().count()).unwrap_or(u32::MAX),
             files: u32::try_from(pieces.len()).unwrap_or(u32::MAX),
         });
@@ -102,7 +106,8 @@ impl Download {
             let (fetch, opened, kept, tally) =
                 (Arc::clone(&self.fetch), Arc::clone(&self.opened), Arc::clone(&self.kept), Arc::clone(tally));
             tasks.spawn(async move {
-                fetch.chunk(&opened, index, buffer, move |plaintext| kept.take(index, plaintext)).await?;
+                let spot = kept.spot(index.get());
+                fetch.chunk(&opened, index, buffer, Some(spot), move |plaintext| kept.take(index, plaintext)).await?;
                 tally.arrived(index.get());
                 Ok(())
             });

@@ -7,6 +7,7 @@ use haulier_format::{DownloadToken, Opened, SeedFirst};
 use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
 use haulier_wire::{ChunkIndex, TransferId};
 
+use super::arriving::Spot;
 use crate::error::{Error, IntegrityError};
 use crate::http::{Api, Arrival, CallError, Retry, Role, Watch};
 use crate::progress::{Event, Progress};
@@ -35,7 +36,7 @@ impl Fetch {
     pub(super) async fn open_seed(&self, id: TransferId, seed: SeedFirst) -> Result<(Opened, First), Error> {
         let len = seed.first_sealed_len();
         let mut buffer = self.window.acquire(len).await;
-        self.sealed((id, 0), len, &mut buffer).await.map_err(|error| self.error(error))?;
+        self.sealed((id, 0), len, &mut buffer, None).await.map_err(|error| self.error(error))?;
         blocking(move || {
             let (opened, plaintext) = seed.open_first(buffer.vec()).map_err(|_| did_not_open(0))?;
             let len = plaintext.len();
@@ -46,12 +47,14 @@ impl Fetch {
 
     /// Fetches one chunk, opens it in place and shows its plaintext to `use_plaintext`; hands the buffer back.
     ///
-    /// A chunk that does not open, or has another length, is fetched once more, whole: the way may have damaged it.
+    /// A chunk that does not open, or has another length, is fetched once more, whole: the way may have damaged it. One
+    /// that began with what an earlier run left at its `spot` has two more tries, as the disk may have damaged that.
     pub(super) async fn chunk<F>(
         &self,
         opened: &Arc<Opened>,
         index: ChunkIndex,
         mut buffer: Buffer,
+        spot: Option<Spot>,
         use_plaintext: F,
     ) -> Result<Buffer, Error>
     where
@@ -59,9 +62,13 @@ impl Fetch {
     {
         self.progress.on(Event::ChunkStarted);
         let len = opened.layout().sealed_len(index).ok_or(Error::Internal("no such chunk"))?;
-        for is_last in [false, true] {
-            match self.sealed((*opened.transfer_id(), index.get()), len, &mut buffer).await {
-                Err(CallError::Broken(_)) if !is_last => continue,
+        let tries = if spot.as_ref().is_some_and(|spot| spot.bytes() > 0) { 3 } else { 2 };
+        for left in (0..tries).rev() {
+            match self.sealed((*opened.transfer_id(), index.get()), len, &mut buffer, spot.as_ref()).await {
+                Err(CallError::Broken(_)) if left > 0 => {
+                    clear(spot.clone()).await?;
+                    continue;
+                }
                 sealed => sealed.map_err(|error| self.error(error))?,
             }
             let (opened, use_plaintext) = (Arc::clone(opened), use_plaintext.clone());
@@ -72,6 +79,7 @@ impl Fetch {
             })
             .await?;
             buffer = returned;
+            clear(spot.clone()).await?;
             if let Some(used) = used {
                 self.progress.on(Event::ChunkDone);
                 return used.map(|()| buffer);
@@ -82,9 +90,22 @@ impl Fetch {
     }
 
     /// Fetches one sealed chunk. Each try has a lane of its own, and goes on where the one before broke off.
-    async fn sealed(&self, (id, index): (TransferId, u32), len: u64, buffer: &mut Buffer) -> Result<(), CallError> {
+    async fn sealed(
+        &self,
+        (id, index): (TransferId, u32),
+        len: u64,
+        buffer: &mut Buffer,
+        spot: Option<&Spot>,
+    ) -> Result<(), CallError> {
         let watch = Watch::new(Arc::clone(&self.progress));
-        let mut arrival = Arrival::new(buffer.vec(), len);
+        let mut arrival = match spot {
+            Some(spot) => spot.arrival(buffer.vec(), len, &watch).await,
+            None => Arrival::new(buffer.vec(), len),
+        };
+        if arrival.is_whole() {
+            watch.succeeded();
+            return Ok(());
+        }
         let mut tries = self.retry.tries();
         loop {
             let before = arrival.most();
@@ -114,6 +135,20 @@ impl Fetch {
     /// Sealed bytes of a chunk, for counting.
     pub(super) fn sealed_bytes(opened: &Opened, index: u32) -> u64 {
         ChunkIndex::new(index).and_then(|index| opened.layout().sealed_len(index)).unwrap_or(SEALED_OVERHEAD_BYTES)
+    }
+}
+
+/// Empties the place of a chunk's beginning, if there is one.
+async fn clear(spot: Option<Spot>) -> Result<(), Error> {
+    match spot {
+        Some(spot) if spot.bytes() > 0 => {
+            let clear = move || {
+                spot.clear();
+                Ok(())
+            };
+            blocking(clear).await
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,16 +7,19 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use haulier_format::{ChunkIndex, ChunkLayout, TransferId};
+use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
 
+use super::arriving::{Arriving, Spot};
 use super::chunk_log::{ChunkLog, Found, Slot};
 use super::part::{Part, remove_any};
 use super::selection::Piece;
 use super::target::{Target, parent_of};
 use crate::error::Error;
+use crate::window::WINDOW_BYTES;
 
 /// The target's part and its log, locked for this process.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(super) struct Kept {
     layout: ChunkLayout,
     part: Part,
     log: ChunkLog,
+    arriving: Arc<Arriving>,
     /// Whether at least one chunk is in it.
     holds_some: AtomicBool,
     /// Whether it became the target, or was removed.
@@ -52,19 +56,12 @@ impl Kept {
         let (log, mut found) = ChunkLog::claim(&log_path, key).map_err(|error| at_target(error, &target.path))?;
         match Self::part(&part_path, &target, &log, &mut found) {
             Ok(part) => {
-                let holds_some = AtomicBool::new(false);
-                Ok((
-                    Self {
-                        target,
-                        layout,
-                        part,
-                        log,
-                        holds_some,
-                        over: AtomicBool::new(false),
-                        syncing: Mutex::new(()),
-                    },
-                    found,
-                ))
+                let path = beside.with_extension("arriving");
+                let chunk_bytes = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
+                let room_bytes = part.spare_bytes().min(WINDOW_BYTES);
+                let arriving = Arc::new(Arriving::open(path, chunk_bytes, room_bytes, found == Found::Same));
+                let (holds_some, over, syncing) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::new(()));
+                Ok((Self { target, layout, part, log, arriving, holds_some, over, syncing }, found))
             }
             Err(error) => {
                 // With a part that an earlier run left, the log is worth keeping.
@@ -120,6 +117,11 @@ impl Kept {
         Ok(())
     }
 
+    /// Where the beginning of a chunk is kept while the rest is on its way.
+    pub(super) fn spot(&self, index: u32) -> Spot {
+        self.arriving.spot(index)
+    }
+
     /// Makes what was written so far durable, so that little is left for the end; not while another call does. Blocks.
     pub(super) fn sync_some(&self) -> Result<(), Error> {
         match self.syncing.try_lock() {
@@ -135,7 +137,8 @@ impl Kept {
     pub(super) fn publish(&self, replace: bool) -> Result<PathBuf, Error> {
         self.part.publish(&self.target.path, replace)?;
         self.over.store(true, Ordering::Relaxed);
-        // A log without a part says nothing.
+        // Neither says anything without a part; the log is the lock, and goes last.
+        self.arriving.remove();
         let _ = self.log.remove();
         Ok(self.target.path.clone())
     }
@@ -144,13 +147,14 @@ impl Kept {
     pub(super) fn discard(&self) {
         if !self.over.swap(true, Ordering::Relaxed) {
             self.part.remove();
+            self.arriving.remove();
             let _ = self.log.remove();
         }
     }
 
     /// Whether anything would be lost if it were removed.
     pub(super) fn holds_some(&self) -> bool {
-        self.holds_some.load(Ordering::Relaxed)
+        self.holds_some.load(Ordering::Relaxed) || self.arriving.holds_some()
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {
@@ -200,6 +204,7 @@ pub(super) fn forget(id: &TransferId, output: Option<&Path>) {
             // Any key will do: the lock alone matters.
             if let Ok((log, _)) = ChunkLog::claim(&path, [0; blake3::OUT_LEN]) {
                 let _ = remove_any(&path.with_extension("part"));
+                let _ = remove_any(&path.with_extension("arriving"));
                 let _ = log.remove();
             }
         }

@@ -5,6 +5,7 @@
 //! every chunk has opened. What has arrived is kept beside the target when a get ends early, and is read and checked
 //! before the next one goes on from it.
 
+mod arriving;
 mod chunk_log;
 mod download;
 mod entry;

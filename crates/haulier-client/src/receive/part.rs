@@ -34,6 +34,8 @@ pub(super) struct Part {
     path: PathBuf,
     pieces: Vec<Piece>,
     open: Open,
+    /// What the disk had beyond the whole.
+    spare_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -49,9 +51,9 @@ impl Part {
     /// Those of the disk, and of [`check_room`].
     pub(super) fn reopen(path: &Path, folder: bool, pieces: &[Piece]) -> Result<Option<Self>, Error> {
         let Ok(open) = Self::try_reopen(path, folder, pieces) else { return Ok(None) };
-        let part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open };
+        let mut part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open, spare_bytes: 0 };
         let occupied = part.lay_out().map_err(|error| Error::unwritable(path, error))?;
-        check_room(parent_of(path), size_of(pieces).saturating_sub(occupied))?;
+        part.spare_bytes = check_room(parent_of(path), size_of(pieces).saturating_sub(occupied))?;
         Ok(Some(part))
     }
 
@@ -74,15 +76,20 @@ impl Part {
     /// # Errors
     /// [`Error::TargetUnwritable`] and [`Error::NoRoom`].
     pub(super) fn create(path: &Path, folder: bool, pieces: &[Piece]) -> Result<Self, Error> {
-        check_room(parent_of(path), size_of(pieces))?;
+        let spare_bytes = check_room(parent_of(path), size_of(pieces))?;
         let open = if folder { Tree::create(path).map(Open::Folder) } else { create_file(path).map(Open::File) };
         let open = open.map_err(|error| Error::unwritable(path, error))?;
-        let part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open };
+        let part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open, spare_bytes };
         if let Err(error) = part.lay_out() {
             part.remove();
             return Err(Error::unwritable(path, error));
         }
         Ok(part)
+    }
+
+    /// Bytes that the disk had beyond the whole when the part was opened.
+    pub(super) fn spare_bytes(&self) -> u64 {
+        self.spare_bytes
     }
 
     /// Gives every file its place and its size; returns the bytes that are occupied already.
@@ -249,16 +256,16 @@ fn rename_new(from: &Path, to: &Path, is_folder: bool) -> io::Result<()> {
     }
 }
 
-/// Refuses what the disk has no room for, before anything is made.
-fn check_room(folder: &Path, needed_bytes: u64) -> Result<(), Error> {
-    let Ok(room) = rustix::fs::statvfs(folder) else { return Ok(()) };
+/// Refuses what the disk has no room for, before anything is made; returns the bytes that it has beyond that.
+fn check_room(folder: &Path, needed_bytes: u64) -> Result<u64, Error> {
+    let Ok(room) = rustix::fs::statvfs(folder) else { return Ok(0) };
     // File systems that are none, such as /proc, count nothing.
     if room.f_blocks == 0 {
-        return Ok(());
+        return Ok(0);
     }
     let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
     if needed_bytes <= free_bytes {
-        return Ok(());
+        return Ok(free_bytes - needed_bytes);
     }
     Err(Error::NoRoom { path: folder.to_owned(), needed_bytes, free_bytes })
 }

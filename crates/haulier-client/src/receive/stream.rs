@@ -55,7 +55,7 @@ impl<W: Write + Send + 'static> Stream<W> {
                 buffer = self.fetch.window.acquire(len.unwrap_or_default()), if len.is_some() => {
                     let index = wanted.pop_front().and_then(ChunkIndex::new).ok_or(Error::Internal("no such chunk"))?;
                     let (fetch, opened) = (Arc::clone(&self.fetch), Arc::clone(&self.opened));
-                    tasks.spawn(async move { Ok((index.get(), fetch.chunk(&opened, index, buffer, |_| Ok(())).await?)) });
+                    tasks.spawn(async move { Ok((index.get(), fetch.chunk(&opened, index, buffer, None, |_| Ok(())).await?)) });
                 }
                 Some(done) = tasks.join_next() => {
                     let done: Result<(u32, Buffer), Error> = done.unwrap_or(Err(Error::Internal("a chunk's task ended early")));

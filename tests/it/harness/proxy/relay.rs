@@ -162,6 +162,7 @@ async fn say(sides: &mut Sides, answer: &Answer, entry: &Entry) -> io::Result<()
     answer.send(&mut sides.to_client).await?;
     entry.write(|exchange| {
         (exchange.status, exchange.answer, exchange.is_answered) = (Some(answer.status), answer.body.clone(), true);
+        exchange.answer_bytes = answer.body.len() as u64;
     });
     Ok(())
 }

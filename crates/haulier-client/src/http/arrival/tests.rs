@@ -1,6 +1,6 @@
 //! A chunk goes on only where it broke off.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -71,6 +71,7 @@ async fn anything_but_exactly_the_rest_starts_the_chunk_anew() {
     let wrong = [
         rest("bytes 3-9/10", "", "3456789"),
         rest("bytes 4-9/11", "", "456789"),
+        rest("", "", "456789").replace("content-range: \r\n", ""),
         rest("bytes 4-8/10", "", "45678"),
         rest("bytes 4-9/10", "etag: \"z\"\r\n", "456789"),
         "HTTP/1.1 416 Range Not Satisfiable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
@@ -103,5 +104,83 @@ async fn a_chunk_of_another_length_is_not_the_senders() {
     for answer in [long, short, without, rest("bytes 0-9/10", "", "0123456789")] {
         let (outcomes, ..) = ask(&[&answer]).await;
         assert_eq!(outcomes, [Err(other_length(3))], "{answer}");
+    }
+}
+
+/// Notes what it is given.
+#[derive(Default)]
+struct Noted {
+    pieces: Mutex<Vec<(String, usize, Vec<u8>)>>,
+    rests: bool,
+}
+
+impl Shelf for Noted {
+    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) {
+        let etag = String::from_utf8(etag.to_vec()).unwrap();
+        self.pieces.lock().unwrap().push((etag, from, bytes.to_vec()));
+    }
+
+    fn rests(&self) -> bool {
+        self.rests
+    }
+}
+
+/// Answers one request with these pieces, so long after each other; returns what was put on the shelf.
+async fn kept(pieces: &'static [&str], pause: Duration, shelf: Noted) -> Vec<(String, usize, Vec<u8>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(socket.read_u8().await.unwrap());
+        }
+        for piece in pieces {
+            socket.write_all(piece.as_bytes()).await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+    });
+    let api = Api::new(Server::parse(&format!("http://{address}"), false).unwrap()).unwrap();
+    let (watch, shelf, mut bytes) = (Watch::new(Arc::new(Silent)), Arc::new(shelf), Vec::new());
+    let mut arrival = Arrival::new(&mut bytes, BODY.len() as u64);
+    arrival.keep_on(Arc::<Noted>::clone(&shelf));
+    api.get_chunk(("0a".repeat(16).parse().unwrap(), 3), "token", &mut arrival, &watch).await.unwrap();
+    assert!(arrival.is_whole());
+    assert_eq!(bytes, BODY);
+    server.await.unwrap();
+    shelf.pieces.lock().unwrap().clone()
+}
+
+const PIECES: &[&str] =
+    &["HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\netag: \"x\"\r\n\r\n", "012", "345", "6789"];
+
+#[tokio::test]
+async fn a_chunk_that_takes_long_is_kept_piece_by_piece() {
+    let noted = kept(PIECES, KEEP_EVERY + Duration::from_millis(20), Noted::default()).await;
+    assert!(noted.len() >= 2, "{noted:?}");
+    let mut next = 0;
+    for (etag, from, bytes) in noted {
+        assert_eq!((etag.as_str(), from), ("\"x\"", next), "nothing twice, and nothing left out");
+        assert_eq!(bytes, BODY[from..from + bytes.len()]);
+        next += bytes.len();
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_soon_there_is_not_kept_nor_one_while_the_disk_rests() {
+    assert_eq!(kept(PIECES, Duration::ZERO, Noted::default()).await, []);
+    let rests = Noted { rests: true, ..Noted::default() };
+    assert_eq!(kept(PIECES, KEEP_EVERY + Duration::from_millis(20), rests).await, []);
+}
+
+#[tokio::test]
+async fn an_earlier_run_is_gone_on_from_only_with_a_name_and_within_the_length() {
+    for (begun, etag, most) in
+        [("0123", "\"x\"", 4), ("0123456789", "\"x\"", 10), ("0123456789a", "\"x\"", 0), ("0123", "\n", 0)]
+    {
+        let mut bytes = begun.as_bytes().to_vec();
+        let arrival = Arrival::begun(&mut bytes, BODY.len() as u64, etag.as_bytes());
+        assert_eq!((arrival.most(), arrival.is_whole()), (most, most == BODY.len()), "{begun} {etag:?}");
+        assert_eq!(arrival.rest().is_some(), most > 0);
     }
 }
