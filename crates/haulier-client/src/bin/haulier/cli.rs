@@ -278,7 +278,7 @@ fn parse_downloads(text: &str) -> Result<u64, String> {
 
 /// Reads a name for the receiver.
 fn parse_name(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("a name has at least one letter".into()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("a name has at least one character".into()) } else { Ok(text.to_owned()) }
 }
 
 /// Reads a lifetime: digits and one of s, m, h, d, w.

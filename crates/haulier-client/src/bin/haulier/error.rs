@@ -138,8 +138,10 @@ pub(crate) fn of_command_line(error: &clap::Error, arguments: &[OsString]) -> Ex
 fn parted(text: &str) -> Failure {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let sentences = rest.split("\n\n").map(one_line).filter(|sentence| !sentence.is_empty());
+    let advice = sentences.map(|sentence| format!("{}.", sentence.trim_end_matches('.'))).collect::<Vec<_>>().join(" ");
     let message = one_line(what.strip_prefix("error: ").unwrap_or(what));
-    Failure { exit: Exit::Usage, message, advice: Some(one_line(rest)).filter(|advice| !advice.is_empty()) }
+    Failure { exit: Exit::Usage, message, advice: Some(advice).filter(|advice| !advice.is_empty()) }
 }
 
 impl From<Error> for Failure {

@@ -62,8 +62,8 @@ fn what_makes_no_sense_is_told_with_what_would() {
     assert!(told(&["--parallel", "many"]).contains("at once, at least 1"));
     assert!(told(&["--downloads", "0"]).contains("without --downloads there is no limit"));
     assert!(told(&["--downloads", "9007199254740992"]).contains("expected a number"));
-    assert!(told(&["--name", ""]).contains("at least one letter"));
-    assert!(told(&["--name", " "]).contains("at least one letter"));
+    assert!(told(&["--name", ""]).contains("at least one character"));
+    assert!(told(&["--name", " "]).contains("at least one character"));
     assert!(Cli::try_parse_from(["haulier", "send", "a", "--downloads", "9007199254740991", "--name", "x"]).is_ok());
 }
 

@@ -124,7 +124,7 @@ fn summary(failed: usize, warnings: usize, round_trip: bool) -> String {
 }
 
 fn columns() -> usize {
-    usize::from(console::Term::stdout().size().1).clamp(INDENT + 30, 110)
+    usize::from(console::Term::stdout().size().1).clamp(INDENT + 16, 110)
 }
 
 fn lines(finding: &Finding) -> Vec<String> {

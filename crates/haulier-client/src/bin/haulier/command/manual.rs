@@ -67,7 +67,7 @@ fn render(command: Command, is_sub: bool) -> io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     entries(&mut page, "EXIT STATUS", reference::EXIT_STATUS)?;
-    verbatim(&mut page, reference::JSON)?;
+    writeln!(page, ".PP\n{}", reference::JSON.lines().map(roff).collect::<Vec<_>>().join("\n"))?;
     entries(&mut page, "ENVIRONMENT", reference::ENVIRONMENT)?;
     entries(&mut page, "FILES", reference::FILES)?;
     section(&mut page, "EXAMPLES")?;

@@ -73,3 +73,12 @@ fn the_receivers_two_commonest_questions_are_answered() {
     assert_eq!(Failure::from(Error::Pending).message, "Sender is still uploading");
     assert_eq!(Failure::from(Error::WrongKey { has_passphrase: false }).message, "the key in the link is wrong");
 }
+
+#[test]
+fn what_the_command_line_has_wrong_becomes_one_message_and_its_advice() {
+    let text = "error: no '--foo'\n\n  tip: use '-- --foo'\n\nUsage: haulier send\n\nFor more, try '--help'.\n";
+    let failure = parted(text);
+    assert_eq!(failure.message, "no '--foo'");
+    assert_eq!(failure.advice.as_deref(), Some("tip: use '-- --foo'. Usage: haulier send. For more, try '--help'."));
+    assert_eq!(parted("error: alone").advice, None);
+}
