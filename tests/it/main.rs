@@ -27,6 +27,7 @@ mod owner;
 mod races;
 mod range;
 mod routes;
+mod screen;
 mod secrets;
 mod send_and_get;
 mod send_files;

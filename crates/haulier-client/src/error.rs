@@ -27,6 +27,9 @@ pub enum Error {
     /// The passphrase has a form that no sender could have used.
     #[error("the passphrase cannot be used: {0}")]
     Passphrase(String),
+    /// The person was asked for a passphrase, and ended the question without one.
+    #[error("cancelled: no passphrase was typed")]
+    Cancelled,
     /// The key from the link, or the passphrase, is not this transfer's.
     #[error("{}", if *has_passphrase { "the passphrase, or the link's key, is wrong" } else { "the key in the link is wrong" })]
     WrongKey {
@@ -274,6 +277,9 @@ pub enum InputProblem {
     /// It is neither a file nor a folder.
     #[error("is not a regular file")]
     NotAFile,
+    /// It has something in it, and says that it is empty.
+    #[error("has no size although there is something in it, as under /proc")]
+    Sizeless,
     /// It is a link inside of a folder.
     #[error("is a symbolic link, which could lead anywhere")]
     Link,

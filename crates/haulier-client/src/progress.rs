@@ -1,5 +1,6 @@
 //! What a caller can watch while a transfer travels.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use haulier_wire::TransferId;
@@ -79,6 +80,13 @@ pub enum Notice {
     },
     /// What an earlier run began goes on.
     Resuming,
+    /// An upload with a passphrase goes on, and nobody was asked for one: it is the one of the earlier run.
+    ResumingLocked {
+        /// The upload.
+        transfer_id: TransferId,
+    },
+    /// The passphrase is not the one that the earlier upload began with, so a new transfer starts.
+    OtherPassphrase,
     /// Links, pipes, sockets and devices stay behind, as asked.
     LeftOut {
         /// How many.
@@ -96,7 +104,22 @@ pub enum Notice {
     /// What an earlier get kept beside the target cannot be used, so it starts anew.
     KeptUnusable,
     /// It ends early, and what has arrived is kept for the next run of the same command.
-    Kept,
+    Kept {
+        /// Where.
+        path: PathBuf,
+    },
+    /// In the hidden folder of what has arrived, there was something that no get made: it stays.
+    NotOurs {
+        /// The folder in which it is now.
+        path: PathBuf,
+    },
+    /// The sender's name begins with a dot, and nobody asked for that name here.
+    DotName {
+        /// The sender's.
+        name: String,
+        /// The one in its place.
+        here: String,
+    },
     /// The transfer is complete, but this machine could not note that it was sent from here.
     NotRecorded,
     /// The server has a transfer of the new one's id, so another one starts.

@@ -14,7 +14,7 @@ pub type Ask = dyn Fn() -> Result<Passphrase, Error> + Send + Sync;
 pub enum PassphraseSource {
     /// It is there already.
     Given(Arc<Passphrase>),
-    /// A person is asked, at most once, and only when it is needed.
+    /// A person is asked, and only when it is needed; for a transfer that exists, again if it was wrong, up to three times.
     Ask(Arc<Ask>),
 }
 
@@ -25,6 +25,14 @@ impl std::fmt::Debug for PassphraseSource {
 }
 
 impl PassphraseSource {
+    /// How often it can be tried.
+    pub(crate) const fn tries(&self) -> u32 {
+        match self {
+            Self::Given(_) => 1,
+            Self::Ask(_) => 3,
+        }
+    }
+
     /// Gets it. Blocks while a person types.
     pub(crate) fn get(&self) -> Result<Arc<Passphrase>, Error> {
         match self {

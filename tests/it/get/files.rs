@@ -26,6 +26,10 @@ async fn album_way() -> (Way, std::path::PathBuf) {
     (Way::with(haulier, &album, &["--chunk-size", "64KiB", "--message", "for you"]).await, album)
 }
 
+fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
 fn assert_same(one: &Path, other: &Path) {
     assert!(fs::read(one).expect("there") == fs::read(other).expect("there"), "{} differs", other.display());
 }
@@ -67,7 +71,8 @@ async fn a_folder_goes_on_where_it_stopped() {
     let output = way.get(&["-o", "there", "--parallel", "1"]).await;
     assert!(!output.status.success(), "{output:?}");
     assert!(says(&output).contains("What has arrived is kept; the same command goes on from there."), "{output:?}");
-    assert_eq!(way.hidden().len(), 2, "{output:?}");
+    assert_eq!(way.hidden().len(), 3, "{output:?}");
+    assert!(says(&output).contains(&format!("(It is in there/{}.)", name(&way.part()))), "{output:?}");
     way.proxy.on(|_| Action::Pass);
     let before = way.gets();
     let output = way.get(&["-o", "there"]).await;

@@ -1,6 +1,7 @@
 //! Getting with the real CLI through a relay: what goes on, what is kept, and where files land.
 
 mod files;
+mod places;
 mod resume;
 mod stream;
 mod trouble;

@@ -7,6 +7,7 @@ mod http;
 mod process;
 mod proxy;
 mod sample;
+mod terminal;
 
 pub(crate) use connection::Connection;
 pub(crate) use eventually::{eventually, files_below};
@@ -15,3 +16,4 @@ pub(crate) use http::{Http, Reply};
 pub(crate) use process::{Server, ServerOptions};
 pub(crate) use proxy::{Action, Answer, Proxy, Request};
 pub(crate) use sample::{DOWNLOAD_TOKEN, OWNER_TOKEN, Sample, random_bytes, token_hash};
+pub(crate) use terminal::Terminal;

@@ -19,7 +19,7 @@ use crate::ambient::Ambient;
 use crate::error::{Error, LimitError};
 use crate::http::{Api, CallError, Retry, RetryPolicy, Role, Server, until_final};
 use crate::progress::Progress;
-use crate::resume::{Claim, Claimed, SentRecord, Store};
+use crate::resume::{Claim, Claimed, Forgotten, SentRecord, Store};
 use crate::secret::blocking;
 
 /// A transfer that was sent from this machine.
@@ -80,6 +80,8 @@ pub enum Removed {
     Deleted,
     /// The server had it no longer: deleted before, expired, or never there.
     AlreadyGone,
+    /// Only this machine forgot it; no server was asked.
+    ForgottenHere,
 }
 
 /// Why something was not done to a transfer of this machine's.
@@ -187,6 +189,20 @@ impl Owner {
         })
         .await?;
         Ok(removed)
+    }
+
+    /// Forgets a transfer, or an upload, on this machine alone: its server may be gone for good, and is not asked. What the
+    /// server has stays there until it expires, and nobody can delete it any more.
+    ///
+    /// # Errors
+    /// [`OwnedError::InUse`], [`OwnedError::NotOurs`], and a state that cannot be written.
+    pub async fn forget(&self, id: TransferId) -> Result<Removed, OwnedError> {
+        let store = self.store.clone();
+        match blocking(move || store.forget(id)).await? {
+            Forgotten::Sent | Forgotten::Upload => Ok(Removed::ForgottenHere),
+            Forgotten::InUse => Err(OwnedError::InUse(id)),
+            Forgotten::Nothing => Err(OwnedError::NotOurs(id)),
+        }
     }
 
     /// Changes a transfer on its server and in its record; returns when it ends.

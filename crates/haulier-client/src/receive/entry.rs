@@ -57,15 +57,22 @@ impl Entry {
         let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
         let door = Door { api, retry, progress };
         let (id, mode) = (link.id, link.mode.key_mode());
-        let info = door.completed(id, mode, options.wait).await?;
-        let keys = keys(link, info, options.passphrase.clone()).await?;
-        let token = keys.download_token();
-        let manifest = until_final!(door.retry, door.api.manifest(id, token.as_str()));
-        let manifest = manifest.map_err(|error| door.error(error))?;
-        let checked = check_manifest(&manifest, mode, &id).map_err(manifest_error)?;
-        let manifest = checked.unlock(&keys).map_err(manifest_error)?;
-        let Door { api, retry, .. } = door;
-        Ok(Self { api, retry, id, manifest, token })
+        let info = Arc::new(door.completed(id, mode, options.wait).await?);
+        let (link, source) = (Arc::new(link), options.passphrase.clone().filter(|_| mode.has_passphrase()));
+        let mut tries = source.as_ref().map_or(1, PassphraseSource::tries);
+        loop {
+            tries -= 1;
+            let keys = keys(Arc::clone(&link), Arc::clone(&info), source.clone()).await?;
+            match door.unlock(&link, &keys).await {
+                // Whoever typed it can type it again.
+                Err(Error::WrongKey { .. }) if tries > 0 => {}
+                unlocked => {
+                    let (manifest, token) = (unlocked?, keys.download_token());
+                    let Door { api, retry, .. } = door;
+                    return Ok(Self { api, retry, id, manifest, token });
+                }
+            }
+        }
     }
 }
 
@@ -103,17 +110,23 @@ impl Door {
         Ok(info)
     }
 
+    /// Asks for the manifest, which these keys must fit.
+    async fn unlock(&self, link: &Link, keys: &ReadKeys) -> Result<Unlocked, Error> {
+        let token = keys.download_token();
+        let manifest = until_final!(self.retry, self.api.manifest(link.id, token.as_str()));
+        let manifest = manifest.map_err(|error| self.error(error))?;
+        let checked = check_manifest(&manifest, link.mode.key_mode(), &link.id).map_err(manifest_error)?;
+        checked.unlock(keys).map_err(manifest_error)
+    }
+
     fn error(&self, error: CallError) -> Error {
         error.into_error(self.api.server().base(), Role::Download)
     }
 }
 
-async fn keys(link: Link, info: Info, source: Option<PassphraseSource>) -> Result<ReadKeys, Error> {
+async fn keys(link: Arc<Link>, info: Arc<Info>, source: Option<PassphraseSource>) -> Result<ReadKeys, Error> {
     blocking(move || {
-        let passphrase = match source.filter(|_| link.mode.key_mode().has_passphrase()) {
-            Some(source) => Some(source.get()?),
-            None => None,
-        };
+        let passphrase = source.map(|source| source.get()).transpose()?;
         ReadKeys::new(&link, passphrase.as_deref(), info.kdf.as_ref())
             .map_err(|error| Error::Passphrase(error.to_string()))
     })

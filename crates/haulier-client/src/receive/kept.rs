@@ -3,7 +3,9 @@
 //! Both stay when a run ends early, so that the next one goes on; they go when the target is there, or when what they
 //! hold can be of no use any more.
 
-use std::fs;
+mod leftover;
+mod moved;
+
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,11 +17,14 @@ use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
 
 use super::arriving::{Arriving, Spot};
 use super::chunk_log::{ChunkLog, Found, Slot};
-use super::part::{Part, remove_any};
+use super::part::Part;
 use super::selection::Piece;
-use super::target::{Target, parent_of};
+use super::target::Target;
 use crate::error::Error;
 use crate::window::WINDOW_BYTES;
+
+pub(super) use leftover::forget;
+pub(super) use moved::take_along;
 
 /// The target's part and its log, locked for this process.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(super) struct Kept {
     target: Target,
     layout: ChunkLayout,
     part: Part,
+    /// Where the part's folder of an earlier run is now, since something else was in it.
+    set_aside: Option<PathBuf>,
     log: ChunkLog,
     arriving: Arc<Arriving>,
     /// Whether at least one chunk is in it.
@@ -54,14 +61,14 @@ impl Kept {
         let (part_path, log_path) = (beside.with_extension("part"), beside.with_extension("chunks"));
         let key = log_key(&target, id, &layout, secrets);
         let (log, mut found) = ChunkLog::claim(&log_path, key).map_err(|error| at_target(error, &target.path))?;
-        match Self::part(&part_path, &target, &log, &mut found) {
-            Ok(part) => {
+        match Self::part(&part_path, &target, &log, (id, &mut found)) {
+            Ok((part, set_aside)) => {
                 let path = beside.with_extension("arriving");
                 let chunk_bytes = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
                 let room_bytes = part.spare_bytes().min(WINDOW_BYTES);
                 let arriving = Arc::new(Arriving::open(path, chunk_bytes, room_bytes, found == Found::Same));
                 let (holds_some, over, syncing) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::new(()));
-                Ok((Self { target, layout, part, log, arriving, holds_some, over, syncing }, found))
+                Ok((Self { target, layout, part, set_aside, log, arriving, holds_some, over, syncing }, found))
             }
             Err(error) => {
                 // With a part that an earlier run left, the log is worth keeping.
@@ -73,17 +80,26 @@ impl Kept {
         }
     }
 
-    fn part(path: &Path, target: &Target, log: &ChunkLog, found: &mut Found) -> Result<Part, Error> {
+    fn part(
+        path: &Path,
+        target: &Target,
+        log: &ChunkLog,
+        (id, found): (&TransferId, &mut Found),
+    ) -> Result<(Part, Option<PathBuf>), Error> {
         let (folder, pieces) = (target.selection.folder, target.selection.pieces.as_slice());
         if *found == Found::Same {
             if let Some(part) = Part::reopen(path, folder, pieces)? {
-                return Ok(part);
+                return Ok((part, None));
             }
             *found = Found::Unusable;
             log.clear().map_err(|error| Error::unwritable(path, error))?;
         }
-        remove_any(path).map_err(|error| Error::unwritable(path, error))?;
-        Part::create(path, folder, pieces)
+        let set_aside = leftover::clear(path, pieces, id).map_err(|error| Error::unwritable(path, error))?;
+        let part = Part::create(path, folder, pieces)?;
+        if folder {
+            leftover::note_names(path, pieces);
+        }
+        Ok((part, set_aside))
     }
 
     /// The chunks that the log says are there. Blocks.
@@ -137,8 +153,9 @@ impl Kept {
     pub(super) fn publish(&self, replace: bool) -> Result<PathBuf, Error> {
         self.part.publish(&self.target.path, replace)?;
         self.over.store(true, Ordering::Relaxed);
-        // Neither says anything without a part; the log is the lock, and goes last.
+        // None of these says anything without a part; the log is the lock, and goes last.
         self.arriving.remove();
+        leftover::remove_names(self.part.path());
         let _ = self.log.remove();
         Ok(self.target.path.clone())
     }
@@ -148,8 +165,19 @@ impl Kept {
         if !self.over.swap(true, Ordering::Relaxed) {
             self.part.remove();
             self.arriving.remove();
+            leftover::remove_names(self.part.path());
             let _ = self.log.remove();
         }
+    }
+
+    /// Where the part is.
+    pub(super) fn part_path(&self) -> &Path {
+        self.part.path()
+    }
+
+    /// Where files are that were in the way and are not ours.
+    pub(super) fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
     }
 
     /// Whether anything would be lost if it were removed.
@@ -187,28 +215,6 @@ fn beside(target: &Target, id: &TransferId) -> PathBuf {
     }
     let tag = hasher.finalize().to_hex();
     target.parent().join(format!(".haulier-{id}-{}", &tag[..8]))
-}
-
-/// Removes what earlier runs kept of a transfer that is gone, where the same command would have looked for it. Blocks.
-pub(super) fn forget(id: &TransferId, output: Option<&Path>) {
-    let folder = match output {
-        None => Path::new("."),
-        Some(path) if path.is_dir() => path,
-        Some(path) => parent_of(path),
-    };
-    let prefix = format!(".haulier-{id}-");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is_log = path.extension().is_some_and(|extension| extension == "chunks");
-        if is_log && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            // Any key will do: the lock alone matters.
-            if let Ok((log, _)) = ChunkLog::claim(&path, [0; blake3::OUT_LEN]) {
-                let _ = remove_any(&path.with_extension("part"));
-                let _ = remove_any(&path.with_extension("arriving"));
-                let _ = log.remove();
-            }
-        }
-    }
 }
 
 /// Everything that the part's content depends on, and the secrets.

@@ -38,10 +38,10 @@ use chunk_log::Found;
 use download::Download;
 use entry::Entry;
 use fetch::{Fetch, First};
-use kept::{Kept, forget};
+use kept::{Kept, forget, take_along};
 use selection::Selection;
 use stream::Stream;
-use target::Target;
+use target::{Target, Undotted};
 
 /// Receives what a link stands for and returns where it is.
 ///
@@ -60,18 +60,21 @@ pub async fn receive(
     let (size, files) = (selection.size(), selection.pieces.len());
     let (fetch_of_plan, opened_of_plan) = (Arc::clone(&fetch), Arc::clone(&opened));
     let (output, force, state_dir, fresh) = (options.output, options.force, options.state_dir, ambient.random_key());
-    let (kept, found) = blocking(move || {
-        let target = Target::choose(selection, output, force)?;
+    let (kept, found, undotted) = blocking(move || {
+        let target = Target::choose(selection, output.clone(), force)?;
+        let undotted = target.undotted();
+        if let Some(output) = &output {
+            take_along(&target, output, opened_of_plan.transfer_id());
+        }
         // Without a key that lasts, nothing that an earlier run noted is believed.
         let machine =
             state_dir.and_then(|root| machine_key(&root, &fresh).ok()).unwrap_or_else(|| Zeroizing::new(fresh));
         let secrets = (fetch_of_plan.token.as_str(), &*machine);
-        Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), secrets)
+        let (kept, found) = Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), secrets)?;
+        Ok((kept, found, undotted))
     })
     .await?;
-    if found == Found::Unusable {
-        progress.on(Event::Notice(Notice::KeptUnusable));
-    }
+    tell_before(&kept, found, undotted, progress.as_ref());
     let kept = Arc::new(kept);
     let download =
         Download { fetch, opened: Arc::clone(&opened), kept: Arc::clone(&kept), progress: Arc::clone(&progress) };
@@ -82,8 +85,16 @@ pub async fn receive(
     };
     let outcome: Result<_, Error> = outcome.await;
     match &outcome {
-        Err(error) if error.is_for_good() => clean_up(move || kept.discard()).await,
-        Err(_) if kept.holds_some() => progress.on(Event::Notice(Notice::Kept)),
+        Err(error) if error.is_for_good() => {
+            let part = kept.part_path().to_owned();
+            clean_up(move || kept.discard()).await;
+            if part.symlink_metadata().is_ok() {
+                progress.on(Event::Notice(Notice::NotOurs { path: part }));
+            }
+        }
+        Err(_) if kept.holds_some() => {
+            progress.on(Event::Notice(Notice::Kept { path: kept.part_path().to_owned() }));
+        }
         _ => {}
     }
     let (path, resumed) = outcome?;
@@ -111,9 +122,19 @@ pub async fn receive_stream(
     Ok(received)
 }
 
+/// Says what a person should know about the place before anything travels there.
+fn tell_before(kept: &Kept, found: Found, undotted: Option<Undotted>, progress: &dyn Progress) {
+    let unusable = (found == Found::Unusable).then_some(Notice::KeptUnusable);
+    let not_ours = kept.set_aside().map(|path| Notice::NotOurs { path: path.to_owned() });
+    let undotted = undotted.map(|Undotted { sent, here }| Notice::DotName { name: sent, here });
+    for notice in [unusable, not_ours, undotted].into_iter().flatten() {
+        progress.on(Event::Notice(notice));
+    }
+}
+
 /// Cleans up; no failure of it is worth more than the one that it is for.
-async fn clean_up(work: impl FnOnce() + Send + 'static) {
-    let _ = tokio::task::spawn_blocking(work).await;
+async fn clean_up<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }
 
 fn received(opened: &Opened, file_size: u64, files: usize) -> Received {
@@ -140,7 +161,10 @@ impl Ready {
         let entry = Entry::open(options, ambient, Arc::clone(progress)).await;
         if let Err(Error::Deleted | Error::Expired) = &entry {
             let (id, output) = (parse_link(&options.link)?.id, options.output.clone());
-            clean_up(move || forget(&id, output.as_deref())).await;
+            let stay = clean_up(move || forget(&id, output.as_deref())).await;
+            for path in stay {
+                progress.on(Event::Notice(Notice::NotOurs { path }));
+            }
         }
         let Entry { api, retry, id, manifest, token } = entry?;
         let window = Window::new(options.window_bytes, options.parallel);

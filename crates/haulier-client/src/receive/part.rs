@@ -21,7 +21,7 @@ use super::selection::{Piece, overlaps};
 use super::target::{exists, parent_of};
 use crate::error::Error;
 
-use tree::Tree;
+use tree::{Tree, remove_made};
 
 /// Bytes of a block of `st_blocks`, on every system.
 const BLOCK_BYTES: u64 = 512;
@@ -175,6 +175,7 @@ impl Part {
             Open::Folder(tree) => tree.sync_all(&self.pieces),
         };
         synced.map_err(failed)?;
+        let replaced = target.symlink_metadata().ok().filter(|found| replace && found.is_file());
         // Only a file can be replaced in one step; a folder never is.
         let renamed = match &self.open {
             Open::File(_) if replace => fs::rename(&self.path, target),
@@ -183,7 +184,9 @@ impl Part {
         };
         renamed.map_err(failed)?;
         // The name is there. Its mode, and that it survives a power cut, are worth a try and no reason to fail.
-        let _ = fchmod(root, granted - umask());
+        // A file that was replaced hands its permissions on, and nothing beyond them: no setuid.
+        let mode = replaced.map_or(granted - umask(), |file| Mode::from_raw_mode(file.mode() & 0o777));
+        let _ = fchmod(root, mode);
         let _ = File::open(parent_of(target)).and_then(|folder| folder.sync_all());
         Ok(())
     }
@@ -201,18 +204,25 @@ impl Part {
         }
     }
 
-    /// Removes it. Nothing more can be done about a leftover, whose name says what it is.
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it, and nothing that somebody else put into it. Nothing more can be done about a leftover, whose name says
+    /// what it is.
     pub(super) fn remove(&self) {
-        let _ = remove_any(&self.path);
+        let _ = remove_part(&self.path, self.pieces.iter().map(|piece| piece.path.as_str()));
     }
 }
 
-/// Removes whatever stands under the name: a link itself, a folder with all that is in it.
-pub(super) fn remove_any(path: &Path) -> io::Result<()> {
+/// Removes what stands under a part's name: a file, or a link itself; of a folder, these files alone and the folders that
+/// are empty then. Returns whether something that is not ours stays, and with it the folder.
+pub(super) fn remove_part<'p>(path: &Path, files: impl Iterator<Item = &'p str>) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        _ => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(metadata) if metadata.is_dir() => remove_made(path, files),
+        _ => fs::remove_file(path).map(|()| false),
     }
 }
 
@@ -245,7 +255,7 @@ fn asked_umask() -> Mode {
 }
 
 /// Renames unless the new name is taken, in one step where the file system can.
-fn rename_new(from: &Path, to: &Path, is_folder: bool) -> io::Result<()> {
+pub(super) fn rename_new(from: &Path, to: &Path, is_folder: bool) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         Err(Errno::INVAL | Errno::NOSYS) if !is_folder => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),

@@ -41,13 +41,35 @@ impl Target {
             Some(path) => return Self { path, selection },
         };
         let selection = selection.into_folder_of_one();
-        Self { path: folder.join(&selection.name), selection }
+        Self { path: folder.join(visible(&selection.name)), selection }
+    }
+
+    /// Says that it has another name than the sender's, which begins with a dot.
+    pub(super) fn undotted(&self) -> Option<Undotted> {
+        let (sent, here) = (&self.selection.name, visible(&self.selection.name));
+        let differs = here != *sent && self.path.file_name().is_some_and(|name| name == here.as_str());
+        differs.then(|| Undotted { sent: sent.clone(), here })
     }
 
     /// The folder in which the target appears.
     pub(super) fn parent(&self) -> &Path {
         parent_of(&self.path)
     }
+}
+
+/// A sender's name that is not taken as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Undotted {
+    /// The sender's.
+    pub(super) sent: String,
+    /// The one in its place.
+    pub(super) here: String,
+}
+
+/// A name that nobody here asked for never begins with a dot: files that do are not shown, and programs obey them
+/// (`.bashrc`, `.ssh`).
+fn visible(name: &str) -> String {
+    name.strip_prefix('.').map_or_else(|| name.to_owned(), |rest| format!("_{rest}"))
 }
 
 /// The folder that a path lies in.

@@ -28,7 +28,7 @@ pub(crate) use machine::machine_key;
 pub(crate) use record::SentRecord;
 pub(crate) use state::{Fingerprint, Request, State};
 pub(crate) use tags::{TagError, TagLog};
-pub(crate) use unfinished::{Claim, Claimed, Unfinished};
+pub(crate) use unfinished::{Claim, Claimed, Forgotten, Unfinished};
 
 use crate::error::Error;
 

@@ -68,12 +68,13 @@ impl Store {
         Ok(records)
     }
 
-    /// Forgets a transfer that is gone.
-    pub(crate) fn forget_record(&self, id: TransferId) -> Result<(), Error> {
+    /// Forgets a transfer that is gone; says whether it was known.
+    pub(crate) fn forget_record(&self, id: TransferId) -> Result<bool, Error> {
         let path = self.root.join("sent").join(format!("{id}.json"));
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::state(path, error)),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::state(path, error)),
         }
     }
 }

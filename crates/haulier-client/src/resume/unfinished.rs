@@ -48,6 +48,19 @@ pub(crate) enum Claimed {
     Nothing,
 }
 
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// The record of a transfer that was sent.
+    Sent,
+    /// An upload.
+    Upload,
+    /// Nothing: another process is uploading it.
+    InUse,
+    /// Nothing was known of it.
+    Nothing,
+}
+
 /// An upload that is held exclusively, so that nobody can go on with it.
 #[derive(Debug)]
 pub(crate) struct Claim {
@@ -86,20 +99,54 @@ impl Store {
     /// Takes hold of an unfinished upload.
     pub(crate) fn claim(&self, id: TransferId) -> Result<Claimed, Error> {
         let folder = self.root.join("uploads").join(id.as_str());
-        let lock = match File::options().read(true).write(true).open(folder.join(LOCK)) {
-            Ok(lock) => lock,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Claimed::Nothing),
-            Err(error) => return Err(Error::state(folder, error)),
+        let lock = match hold(&folder)? {
+            Held::Lock(lock) => lock,
+            Held::InUse => return Ok(Claimed::InUse),
+            Held::Nothing => return Ok(Claimed::Nothing),
         };
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Claimed::InUse),
-            Err(TryLockError::Error(error)) => return Err(Error::state(folder, error)),
-        }
         let Some(state) = read_state(&folder) else { return Ok(Claimed::Damaged) };
         let Ok(keys) = WriteKeys::restore(&state.keys) else { return Ok(Claimed::Damaged) };
         let owner_token = Zeroizing::new(keys.owner_token().as_str().to_owned());
         Ok(Claimed::Upload(Box::new(Claim { folder, _lock: lock, server: state.request.server, owner_token })))
+    }
+
+    /// Forgets all that is kept of a transfer, damaged or not, without a word to its server; unless a process is uploading
+    /// it.
+    pub(crate) fn forget(&self, id: TransferId) -> Result<Forgotten, Error> {
+        let folder = self.root.join("uploads").join(id.as_str());
+        let held = hold(&folder)?;
+        if matches!(held, Held::InUse) {
+            return Ok(Forgotten::InUse);
+        }
+        let upload = folder.exists();
+        remove(&folder);
+        let record = self.forget_record(id)?;
+        Ok(match (record, upload) {
+            (true, _) => Forgotten::Sent,
+            (false, true) => Forgotten::Upload,
+            (false, false) => Forgotten::Nothing,
+        })
+    }
+}
+
+/// What became of the wish for an upload's lock.
+#[derive(Debug)]
+enum Held {
+    Lock(File),
+    InUse,
+    Nothing,
+}
+
+fn hold(folder: &Path) -> Result<Held, Error> {
+    let lock = match File::options().read(true).write(true).open(folder.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Held::Nothing),
+        Err(error) => return Err(Error::state(folder, error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Held::Lock(lock)),
+        Err(TryLockError::WouldBlock) => Ok(Held::InUse),
+        Err(TryLockError::Error(error)) => Err(Error::state(folder, error)),
     }
 }
 

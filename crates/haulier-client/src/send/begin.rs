@@ -24,12 +24,16 @@ impl Sender {
         let (store, request, input) = (self.store.clone(), self.request(), self.input.fingerprint().clone());
         let notice = match blocking(move || store.find(&request, &input)).await? {
             Found::Upload(upload) if self.has_passphrase_of(&upload).await? => {
-                self.progress.on(Event::Notice(Notice::Resuming));
+                let unasked = matches!(self.options.passphrase, Some(PassphraseSource::Ask(_)));
+                self.progress.on(Event::Notice(match upload.keys.kdf() {
+                    Some(_) if unasked => Notice::ResumingLocked { transfer_id: *upload.keys.transfer_id() },
+                    _ => Notice::Resuming,
+                }));
                 return Ok(Some(*upload));
             }
             Found::Upload(upload) => {
                 self.forget(Arc::new(*upload)).await;
-                Notice::StateUnusable
+                Notice::OtherPassphrase
             }
             Found::InputChanged(upload) => {
                 self.forget(Arc::new(*upload)).await;

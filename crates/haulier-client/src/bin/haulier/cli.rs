@@ -8,30 +8,13 @@ use clap::{Args, Parser, Subcommand};
 
 mod machine;
 mod owner;
+pub(crate) mod reference;
 
 pub(crate) use machine::{CompletionsArgs, DoctorArgs, ManArgs};
 pub(crate) use owner::{EditArgs, InfoArgs, ListArgs, RmArgs};
 
 /// The largest number that every JSON reader keeps exactly.
 const MAX_DOWNLOADS: u64 = (1 << 53) - 1;
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  something else went wrong
-  2  the command line cannot be read, or names a path that the transfer does not hold
-  3  wrong link, key, passphrase or access token
-  4  no such transfer: never there, deleted or expired
-  5  the sender is still uploading
-  6  the network or the server is not available
-  7  what came back is not what was sent
-  8  the target exists or cannot be written
-  9  what is to be sent is missing, unreadable or changed, or the server does not take it
-  130  interrupted
-
-With --json, standard output carries one JSON object a line: events while it runs
-(none with --quiet), and as the last line the result, or what went wrong:
-{\"error\":{\"code\",\"exit_code\",\"message\",\"advice\"}}.";
 
 const START: &str = "\
 Begin here:
@@ -72,6 +55,7 @@ const RM_EXAMPLES: &str = "\
 Examples:
   haulier rm 3f2a91c0
   haulier rm 'https://HOST/#ID/KEY' 77b0a1
+  haulier rm --forget 3f2a91c0             Its server is gone for good.
   haulier list --json | jq -r '.transfers[].transfer_id' | xargs haulier rm";
 
 const EDIT_EXAMPLES: &str = "\
@@ -85,7 +69,7 @@ Examples:
   haulier info 3f2a91c0
   haulier info - < link.txt
 
-What needs a passphrase is shown by haulier get LINK --list.";
+What is sealed with a passphrase is shown by haulier get LINK --list.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -163,7 +147,7 @@ impl Command {
 }
 
 fn with_codes(examples: &str) -> String {
-    format!("{examples}\n\n{EXIT_CODES}")
+    format!("{examples}\n\n{}", reference::exit_codes())
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +164,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
     pub(crate) expires: Option<Duration>,
     /// How often it can be downloaded, where the server counts that [default: no limit].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_DOWNLOADS))]
+    #[arg(long, value_name = "N", value_parser = parse_downloads)]
     pub(crate) downloads: Option<u64>,
     /// Send everything as one tar archive: keeps links, permissions and empty folders, and any number of files.
     #[arg(long)]
@@ -198,7 +182,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) secret: PassphraseArgs,
     /// The name that the receiver sees [default: the file's or folder's].
-    #[arg(long)]
+    #[arg(long, value_parser = parse_name)]
     pub(crate) name: Option<String>,
     /// A message for the receiver, sealed like the files.
     #[arg(long, value_name = "TEXT")]
@@ -268,7 +252,7 @@ pub(crate) struct PassphraseArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     /// Chunks under way at the same time; memory stays under 128 MiB of them in any case.
-    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_parallel)]
     pub(crate) parallel: NonZeroUsize,
     /// Use plain http also to another machine.
     #[arg(long)]
@@ -279,6 +263,22 @@ pub(crate) struct CommonArgs {
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Reads how many chunks are under way at once.
+fn parse_parallel(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected how many chunks may be under way at once, at least 1".to_owned())
+}
+
+/// Reads how often a transfer can be downloaded.
+fn parse_downloads(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX_DOWNLOADS).contains(number));
+    number.ok_or_else(|| "expected a number, at least 1; without --downloads there is no limit".to_owned())
+}
+
+/// Reads a name for the receiver.
+fn parse_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("a name has at least one character".into()) } else { Ok(text.to_owned()) }
 }
 
 /// Reads a lifetime: digits and one of s, m, h, d, w.

@@ -1,6 +1,8 @@
 //! What an error means to whoever typed the command: an exit code, what happened, and what to do next.
 
+use std::ffi::OsString;
 use std::io;
+use std::process::ExitCode;
 
 use haulier_client::Error;
 use haulier_client::error::{InputProblem, IntegrityError, LimitError};
@@ -104,9 +106,10 @@ impl Failure {
                 message: &self.message,
                 advice: self.advice.as_deref(),
             };
-            // The exit code says it as well, should nobody read this.
-            let _ = screen::out(serde_json::to_string(&Document { error }).unwrap_or_default());
-            return;
+            if screen::out(serde_json::to_string(&Document { error }).unwrap_or_default()).is_ok() {
+                return;
+            }
+            // Nobody takes it there; the exit code says the rest.
         }
         // Paths of one's own can come from an archive, and texts from a server.
         screen::note(format_args!("haulier: {}", text::lines(&self.message)));
@@ -114,6 +117,31 @@ impl Failure {
             screen::note(text::lines(advice));
         }
     }
+}
+
+/// Shows help where it was asked for, or tells what is wrong with the command line: as a document, if the rest of it asks
+/// for JSON.
+pub(crate) fn of_command_line(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Other.number()) };
+    }
+    let text = error.render().to_string();
+    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
+        parted(&text).tell(true);
+    } else {
+        screen::note(text.trim_end());
+    }
+    ExitCode::from(Exit::Usage.number())
+}
+
+/// The first paragraph is what is wrong; tips and usage are what to do.
+fn parted(text: &str) -> Failure {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let sentences = rest.split("\n\n").map(one_line).filter(|sentence| !sentence.is_empty());
+    let advice = sentences.map(|sentence| format!("{}.", sentence.trim_end_matches('.'))).collect::<Vec<_>>().join(" ");
+    let message = one_line(what.strip_prefix("error: ").unwrap_or(what));
+    Failure { exit: Exit::Usage, message, advice: Some(advice).filter(|advice| !advice.is_empty()) }
 }
 
 impl From<Error> for Failure {
@@ -135,6 +163,10 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::Passphrase(_) => {
             (Exit::WrongKey, "Run it in a terminal, set HAULIER_PASSPHRASE, or use --passphrase-file.")
         }
+        Error::Cancelled => (
+            Exit::Interrupted,
+            "Nothing was sent or written. Without a terminal: --passphrase-file or HAULIER_PASSPHRASE.",
+        ),
         Error::WrongKey { has_passphrase: true } => {
             (Exit::WrongKey, "Check the passphrase, and that the link is whole; then try again.")
         }
@@ -180,16 +212,22 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::NoSuchPath { .. } => (Exit::Usage, "--list shows the paths; give one exactly, or a folder of them."),
         Error::SeveralFiles { .. } => (Exit::Usage, "Choose one with --only; --list shows the paths."),
         Error::Output { .. } => (Exit::Target, "What was written is not the whole file."),
-        Error::TargetUnwritable { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-            (Exit::Target, "Make room and run the same command again, or choose another disk with -o.")
-        }
-        Error::TargetUnwritable { .. } => (Exit::Target, "Choose another place with -o."),
+        Error::TargetUnwritable { source, .. } => (Exit::Target, target_advice(source.kind())),
         Error::NoRoom { .. } => (Exit::Target, "Make room, or choose another disk with -o."),
         Error::State { .. } => {
             (Exit::Other, "Make room or set the permissions there, or set XDG_STATE_HOME to a folder of your own.")
         }
     };
     (exit, Some(advice))
+}
+
+fn target_advice(why: io::ErrorKind) -> &'static str {
+    match why {
+        // Names that the disk takes for one.
+        io::ErrorKind::AlreadyExists => "Choose another disk with -o, or get the two one after the other with --only.",
+        io::ErrorKind::StorageFull => "Make room and run the same command again, or choose another disk with -o.",
+        _ => "Choose another place with -o.",
+    }
 }
 
 fn integrity_advice(error: &IntegrityError) -> &'static str {
@@ -209,6 +247,9 @@ fn input_advice(what: &InputProblem) -> &'static str {
         InputProblem::ReadFailed(_) => "What was sent is kept. Make it readable again; the same command goes on.",
         InputProblem::NotAFile => {
             "Nothing was sent. To send what a pipe or device gives: haulier send - < PATH. To leave such out: --leave-out."
+        }
+        InputProblem::Sizeless => {
+            "Nothing was sent. To send what is in it now: haulier send - < PATH. To leave such out of a folder: --leave-out."
         }
         InputProblem::Link => {
             "Nothing was sent. Leave links out with --leave-out, keep them with --tar, or name what they point to."

@@ -11,6 +11,8 @@ mod progress;
 mod screen;
 mod text;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,7 +29,11 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     keep_memory_private();
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return error::of_command_line(&error, &arguments),
+    };
     let json = cli.command.json();
     let from_pipe = matches!(&cli.command, Command::Send(args) if args.is_stream());
     interrupt::end_in_any_case_after(SHUTDOWN_TIMEOUT + Duration::from_millis(500));

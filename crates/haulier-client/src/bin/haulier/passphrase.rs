@@ -3,14 +3,15 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use console::Term;
 use haulier_client::{Ambient, Error, PassphraseSource};
 use haulier_format::{Passphrase, generate_passphrase};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::cli::PassphraseArgs;
@@ -29,7 +30,7 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 pub(crate) enum Purpose {
     /// Asked for twice; an empty one is replaced by one from this random source.
     Choose(Ambient),
-    /// Asked for once.
+    /// Asked for once; up to three times where it was wrong.
     Enter,
 }
 
@@ -65,7 +66,10 @@ pub(crate) fn source(args: &PassphraseArgs, purpose: Purpose, stdin: Stdin) -> R
             let passphrase = Passphrase::new(&text).map_err(|error| unusable(&error.to_string()))?;
             Ok(PassphraseSource::Given(Arc::new(passphrase)))
         }
-        None => Ok(PassphraseSource::Ask(Arc::new(move || ask(&purpose)))),
+        None => {
+            let times = AtomicU32::new(0);
+            Ok(PassphraseSource::Ask(Arc::new(move || ask(&purpose, times.fetch_add(1, Ordering::Relaxed) + 1))))
+        }
     }
 }
 
@@ -114,40 +118,87 @@ fn without_line_end(line: &str) -> Zeroizing<String> {
     Zeroizing::new(line.to_owned())
 }
 
-fn ask(purpose: &Purpose) -> Result<Passphrase, Error> {
-    let Purpose::Choose(ambient) = purpose else { return checked(&question("Passphrase: ")?) };
+/// Asks until something usable is typed, or the question is ended with Ctrl-D. `time` counts from 1.
+fn ask(purpose: &Purpose, time: u32) -> Result<Passphrase, Error> {
+    let Purpose::Choose(ambient) = purpose else {
+        if time > 1 {
+            screen::note("It does not open this transfer. Once more; Ctrl-D ends it.");
+        }
+        return asked_until_usable(|| question("Passphrase: "));
+    };
+    asked_until_usable(|| {
+        loop {
+            let text = question("Passphrase (leave empty to have one made): ")?;
+            if text.is_empty() {
+                let made = Zeroizing::new(ambient.with_rng(|mut rng| generate_passphrase(&mut rng)));
+                screen::note(format_args!(
+                    "Passphrase: {}\nTell it to the receiver by another way than the link; it is not shown again.",
+                    *made
+                ));
+                return Ok(made);
+            }
+            if *question("Again: ")? == *text {
+                return Ok(text);
+            }
+            screen::note("The two differ. Once more:");
+        }
+    })
+}
+
+fn asked_until_usable(ask: impl Fn() -> Result<Zeroizing<String>, Error>) -> Result<Passphrase, Error> {
     loop {
-        let text = question("Passphrase (leave empty to have one made): ")?;
-        if text.is_empty() {
-            let made = Zeroizing::new(ambient.with_rng(|mut rng| generate_passphrase(&mut rng)));
-            screen::note(format_args!(
-                "Passphrase: {}\nTell it to the receiver by another way than the link; it is not shown again.",
-                *made
-            ));
-            return checked(&made);
+        match Passphrase::new(&ask()?) {
+            Ok(passphrase) => return Ok(passphrase),
+            Err(error) => screen::note(format_args!("It cannot be used: {error}. Once more; Ctrl-D ends it.")),
         }
-        if *question("Again: ")? == *text {
-            return checked(&text);
-        }
-        screen::note("The two differ. Once more:");
     }
 }
 
+/// Asks on the terminal, without echo.
 fn question(prompt: &str) -> Result<Zeroizing<String>, Error> {
-    let term = Term::stderr();
-    if !term.is_term() {
+    let failed = |error: io::Error| Error::Passphrase(format!("the terminal cannot be read: {error}"));
+    if !Term::stderr().is_term() {
         return Err(Error::Passphrase("there is no terminal to ask for it".into()));
     }
-    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(io::stderr().as_fd()).ok();
-    let failed = |error: io::Error| Error::Passphrase(format!("the terminal cannot be read: {error}"));
-    term.write_str(prompt).map_err(failed)?;
-    let line = term.read_secure_line().map(Zeroizing::new).map_err(failed)?;
-    BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ok(line)
+    let terminal = terminal().map_err(failed)?;
+    let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
+    let mut silent = before;
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent).map_err(|error| failed(error.into()))?;
+    let _ = Term::stderr().write_str(prompt);
+    let line = typed_line(&terminal);
+    give_echo_back();
+    // The line end that was typed was not shown.
+    screen::note("");
+    line.map_err(failed)?.ok_or(Error::Cancelled)
 }
 
-fn checked(text: &str) -> Result<Passphrase, Error> {
-    Passphrase::new(text).map_err(|error| Error::Passphrase(error.to_string()))
+/// Standard input if it is a terminal, else the one that the program runs at.
+fn terminal() -> io::Result<OwnedFd> {
+    if io::stdin().is_terminal() {
+        return io::stdin().as_fd().try_clone_to_owned();
+    }
+    fs::File::options().read(true).write(true).open("/dev/tty").map(OwnedFd::from)
+}
+
+/// Reads a line, byte by byte so that no copy of it stays anywhere; none where Ctrl-D came first.
+fn typed_line(terminal: &OwnedFd) -> io::Result<Option<Zeroizing<String>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(4 << 10));
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        match rustix::io::read(terminal, &mut byte[..]) {
+            Ok(0) if line.is_empty() => return Ok(None),
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) if line.len() as u64 >= LONGEST_LINE_BYTES => return Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(_) => line.push(byte[0]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let text = std::str::from_utf8(&line).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Some(Zeroizing::new(text.trim_end_matches('\r').to_owned())))
 }
 
 fn unusable(what: &str) -> Failure {

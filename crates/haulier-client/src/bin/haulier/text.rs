@@ -1,5 +1,6 @@
 //! Names, sizes and times as a person reads them.
 
+use console::measure_text_width;
 use haulier_wire::Timestamp;
 use indicatif::HumanBytes;
 
@@ -27,6 +28,37 @@ fn steers(symbol: char) -> bool {
             '\u{AD}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
             | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
             | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Breaks lines that are longer than `columns` between words. Later lines are indented like their first; a word that is
+/// too long, such as a link, stands alone and whole.
+pub(crate) fn fitted(text: &str, columns: usize) -> String {
+    let fit = |line: &str| {
+        if measure_text_width(line) <= columns {
+            return line.to_owned();
+        }
+        let indent = " ".repeat(line.len() - line.trim_start_matches(' ').len());
+        let lines = wrapped(line.trim_start_matches(' '), columns.saturating_sub(indent.len()));
+        lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
+    };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
+}
+
+/// Breaks a text between words; a word that is too long stands alone.
+pub(crate) fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if measure_text_width(line) + 1 + measure_text_width(word) <= room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -71,6 +103,15 @@ mod tests {
             assert_eq!(line(name), expected);
         }
         assert_eq!(lines("hé 📦\nbye\r\n\u{1b}[2J"), "hé 📦\nbye\\r\n\\u{1b}[2J");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_a_link_never() {
+        let link = "https://send.example.org/#00112233445566778899aabbccddeeff/AAAA";
+        let text = format!("one two three four\nGo to {link} now\n  a tip that is indented");
+        assert_eq!(fitted(&text, 15), format!("one two three\nfour\nGo to\n{link}\nnow\n  a tip that is\n  indented"));
+        assert_eq!(fitted(&text, 200), text);
+        assert_eq!(fitted("", 15), "");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What one run leaves for the next, and what it does not.
 
+use std::fs;
 use std::os::unix::fs::{FileExt as _, symlink};
 
 use haulier_format::ByteLen;
@@ -177,10 +178,62 @@ fn what_a_transfer_left_is_forgotten_with_it_unless_somebody_works_on_it() {
     take(&kept, &[0]);
     fs::write(dir.path().join("other"), b"").unwrap();
     forget(&"0b".repeat(16).parse().unwrap(), Some(dir.path()));
-    assert_eq!(count(&dir), 5);
+    assert_eq!(count(&dir), 6);
     forget(&id(), Some(dir.path()));
-    assert_eq!(count(&dir), 3, "the other target's, and a file");
+    assert_eq!(count(&dir), 4, "the other target's, and a file");
     drop(kept);
-    forget(&id(), Some(&dir.path().join("u")));
+    assert!(forget(&id(), Some(&dir.path().join("u"))).is_empty());
     assert_eq!(count(&dir), 1);
+}
+
+#[test]
+fn a_file_that_no_get_made_is_never_removed() {
+    let dir = tempdir().unwrap();
+    let mine = |part: &Path| fs::write(part.join("d/mine"), b"mine").unwrap();
+    let (kept, _) = open(&dir, true);
+    take(&kept, &[0]);
+    drop(kept);
+    mine(&hidden(&dir, "part"));
+    // The next run begins anew beside it.
+    let (kept, found) = open(&dir, true);
+    let aside = dir.path().join("haulier-found-0a0a0a0a");
+    assert_eq!((found, kept.set_aside()), (Found::Unusable, Some(aside.as_path())));
+    assert_eq!(fs::read(aside.join("d/mine")).unwrap(), b"mine");
+    assert!(!aside.join("a").exists() && !aside.join("d/b").exists(), "what was ours is gone");
+    take(&kept, &[0]);
+    let part = hidden(&dir, "part");
+    mine(&part);
+    // A transfer that turns out to be another one, and one that is gone.
+    kept.discard();
+    assert_eq!(fs::read(part.join("d/mine")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&part).unwrap().count(), 1);
+    drop(kept);
+    let (kept, _) = open(&dir, true);
+    assert!(kept.set_aside().unwrap().ends_with("haulier-found-0a0a0a0a-2"));
+    take(&kept, &[0]);
+    drop(kept);
+    mine(&part);
+    assert_eq!(forget(&id(), Some(dir.path())), std::slice::from_ref(&part));
+    assert_eq!(fs::read(part.join("d/mine")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&part).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_that_appears_under_the_targets_name_takes_along_what_was_kept() {
+    for folder in [false, true] {
+        let dir = tempdir().unwrap();
+        let (kept, _) = open(&dir, folder);
+        take(&kept, &[3, 1]);
+        let output = dir.path().join("t");
+        fs::create_dir(&output).unwrap();
+        let inside = || Target { path: output.join("name"), ..target(&dir, "name", folder) };
+        take_along(&inside(), &output, &id());
+        assert_eq!(fs::read_dir(&output).unwrap().count(), 0, "the first run is still at it");
+        drop(kept);
+        take_along(&inside(), &output, &id());
+        let (kept, found) = Kept::open(inside(), &id(), layout(), SECRETS).unwrap();
+        assert_eq!((found, there(&kept)), (Found::Same, vec![1, 3]));
+        drop(kept);
+        assert_eq!(count(&dir), 1, "nothing is left where it was");
+    }
 }

@@ -137,7 +137,7 @@ fn a_part_is_opened_again_only_as_it_was_left() {
     fs::remove_file(&hidden).unwrap();
     symlink(&other, &hidden).unwrap();
     assert!(!usable(&three), "a link");
-    remove_any(&hidden).unwrap();
+    remove_part(&hidden, ["x"].into_iter()).unwrap();
     assert_eq!(fs::read(&other).unwrap(), b"abc");
 }
 
@@ -174,10 +174,80 @@ fn a_folder_with_anything_else_in_it_is_not_used_again() {
         assert!(Part::reopen(&hidden, true, &all).unwrap().is_some());
         plant();
         assert!(Part::reopen(&hidden, true, &all).unwrap().is_none(), "{what}");
-        remove_any(&hidden).unwrap();
-        let _ = remove_any(&dir.path().join("moved"));
+        fs::remove_dir_all(&hidden).unwrap();
+        let _ = fs::remove_dir_all(dir.path().join("moved"));
         assert_eq!(fs::read(&victim).unwrap(), b"old", "{what}");
     }
+}
+
+#[test]
+fn only_what_was_made_is_removed() {
+    let dir = tempdir().unwrap();
+    let (hidden, victim) = (dir.path().join(".part"), dir.path().join("victim"));
+    fs::write(&victim, b"old").unwrap();
+    let all = pieces(&[("a", 3), ("d/b", 3), ("d/e/c", 3)]);
+    let part = Part::create(&hidden, true, &all).unwrap();
+    fs::write(hidden.join("d/mine"), b"mine").unwrap();
+    fs::remove_file(hidden.join("a")).unwrap();
+    symlink(&victim, hidden.join("a")).unwrap();
+    part.remove();
+    assert_eq!(fs::read(hidden.join("d/mine")).unwrap(), b"mine");
+    assert!(!hidden.join("a").is_symlink() && !hidden.join("d/b").exists() && !hidden.join("d/e").exists());
+    // A folder of somebody's in a link's place is not entered.
+    fs::rename(hidden.join("d"), dir.path().join("d")).unwrap();
+    symlink(dir.path().join("d"), hidden.join("d")).unwrap();
+    fs::write(dir.path().join("d/b"), b"mine").unwrap();
+    part.remove();
+    assert_eq!(fs::read(dir.path().join("d/b")).unwrap(), b"mine");
+    fs::remove_file(hidden.join("d")).unwrap();
+    part.remove();
+    assert!(!hidden.exists());
+    assert_eq!(fs::read(&victim).unwrap(), b"old");
+}
+
+#[test]
+fn two_names_that_the_disk_takes_for_one_are_refused_before_a_byte_is_written() {
+    let dir = tempdir().unwrap();
+    let hidden = dir.path().join(".part");
+    // Such a disk finds the first file under the second one's name; so does any disk under the same name.
+    let error = Part::create(&hidden, true, &pieces(&[("a", 3), ("d/b", 1), ("a", 3)])).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("takes \"a\" for the name of another file"), "{told}");
+    assert!(matches!(error, Error::TargetUnwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists));
+    assert!(names(&dir).is_empty());
+    // And a folder that stands where a file belongs.
+    let error = Part::create(&hidden, true, &pieces(&[("a/b", 3), ("a", 3)])).unwrap_err();
+    assert!(error.to_string().contains("another file"), "{error}");
+    assert!(names(&dir).is_empty());
+    // What an earlier run made is its own; what it had not made yet must be new.
+    drop(Part::create(&hidden, true, &pieces(&[("a", 3), ("b", 3)])).unwrap());
+    fs::remove_file(hidden.join("b")).unwrap();
+    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3)])).unwrap().is_some());
+    fs::remove_file(hidden.join("b")).unwrap();
+    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3), ("b", 3)])).is_err());
+}
+
+#[test]
+fn a_file_that_is_replaced_hands_on_its_permissions_and_no_more() {
+    let dir = tempdir().unwrap();
+    let target = dir.path().join("a");
+    for (before, after) in [(0o600, 0o600), (0o664, 0o664), (0o755, 0o755), (0o6755, 0o755)] {
+        fs::write(&target, b"old").unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(before)).unwrap();
+        file(&dir, b"new").publish(&target, true).unwrap();
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o7777, after, "{before:o}");
+    }
+    // A link is no file: what it points to keeps its permissions to itself.
+    let (secret, link) = (dir.path().join("secret"), dir.path().join("link"));
+    fs::write(&secret, b"").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o777)).unwrap();
+    symlink(&secret, &link).unwrap();
+    file(&dir, b"new").publish(&link, true).unwrap();
+    assert_eq!(mode(&link), 0o666 & !mode_denied());
+}
+
+fn mode_denied() -> u32 {
+    umask().bits()
 }
 
 #[test]

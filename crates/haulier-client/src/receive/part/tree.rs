@@ -2,12 +2,13 @@
 //! write beside it can lead a path elsewhere.
 
 use std::collections::BTreeSet;
+use std::ffi::{CStr, CString};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Timestamps, mkdirat, openat, statat, utimensat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Timestamps, mkdirat, openat, statat, unlinkat, utimensat};
 use rustix::io::Errno;
 
 use super::super::chunk_log::{is_own, is_own_file};
@@ -21,32 +22,39 @@ const SYNCED_ALONE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Tree {
     root: File,
+    /// The files that an earlier run made.
+    found: BTreeSet<String>,
 }
 
 impl Tree {
     /// Makes the folder, for its owner alone.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         DirBuilder::new().mode(0o700).create(path)?;
-        Ok(Self { root: open_root(path)? })
+        Ok(Self { root: open_root(path)?, found: BTreeSet::new() })
     }
 
     /// Opens a folder that an earlier run left, unless something is in it that belongs to no piece.
     pub(super) fn reopen(path: &Path, pieces: &[Piece]) -> io::Result<Self> {
-        let tree = Self { root: open_root(path)? };
+        let mut tree = Self { root: open_root(path)?, found: BTreeSet::new() };
         if !is_own(&tree.root.metadata()?) {
             return Err(io::ErrorKind::InvalidData.into());
         }
         tree.root.set_permissions(Permissions::from_mode(0o700))?;
-        let expected = Expected {
-            files: pieces.iter().map(|piece| piece.path.as_str()).collect(),
-            folders: pieces.iter().flat_map(|piece| folders(&piece.path)).collect(),
-        };
-        tree.check(&tree.root, "", &expected)?;
+        let expected = Expected::of(pieces.iter().map(|piece| piece.path.as_str()));
+        let mut found = BTreeSet::new();
+        tree.check(&tree.root, "", &expected, &mut found)?;
+        tree.found = found;
         Ok(tree)
     }
 
     /// Walks below a folder: only the expected files and folders may be there, as such and this user's own.
-    fn check(&self, folder: &File, below: &str, expected: &Expected<'_>) -> io::Result<()> {
+    fn check(
+        &self,
+        folder: &File,
+        below: &str,
+        expected: &Expected<'_>,
+        found: &mut BTreeSet<String>,
+    ) -> io::Result<()> {
         for entry in Dir::read_from(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_str().map_err(|_| io::ErrorKind::InvalidData)?;
@@ -56,19 +64,23 @@ impl Tree {
             let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
             let is_folder = FileType::from_raw_mode(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode).is_dir();
             if is_folder && expected.folders.contains(path.as_str()) {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                self.check(&openat(folder, name, flags, Mode::empty())?.into(), &path, expected)?;
+                self.check(&open_folder(folder, name)?, &path, expected, found)?;
             } else if is_folder
                 || !expected.files.contains(path.as_str())
                 || !is_own_file(&self.open(&path)?.metadata()?)
             {
                 return Err(io::ErrorKind::InvalidData.into());
+            } else {
+                found.insert(path);
             }
         }
         Ok(())
     }
 
     /// Makes what is missing of the folders and files, gives each file its size; returns the bytes that they occupy.
+    ///
+    /// A file that is missing must be new. Where it is not, the file system takes its name for that of another file of the
+    /// transfer, in a way that the transfer's own rules do not foresee, and the two would become one.
     pub(super) fn lay_out(&self, pieces: &[Piece]) -> io::Result<u64> {
         let all: BTreeSet<&str> = pieces.iter().flat_map(|piece| folders(&piece.path)).collect();
         // A folder sorts before what is in it.
@@ -80,7 +92,12 @@ impl Tree {
         }
         let mut occupied = 0;
         for piece in pieces {
-            let file = self.open_with(&piece.path, OFlags::CREATE)?;
+            let known = self.found.contains(&piece.path);
+            let how = if known { OFlags::empty() } else { OFlags::CREATE | OFlags::EXCL };
+            let file = self.open_with(&piece.path, how).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => names_meet(&piece.path),
+                _ => error,
+            })?;
             let metadata = file.metadata()?;
             occupied += metadata.blocks() * BLOCK_BYTES;
             if metadata.len() != piece.size {
@@ -127,16 +144,78 @@ impl Tree {
         }
         let all: BTreeSet<&str> = pieces.iter().flat_map(|piece| folders(&piece.path)).collect();
         for folder in all {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            File::from(openat(&self.root, folder, flags, Mode::empty())?).sync_all()?;
+            open_folder(&self.root, folder)?.sync_all()?;
         }
         self.root.sync_all()
     }
 }
 
+/// Removes what was made of a part: these files, and the folders that are empty then. What else is in it stays, and so
+/// does the folder then; returns whether it does.
+pub(super) fn remove_made<'p>(path: &Path, paths: impl Iterator<Item = &'p str>) -> io::Result<bool> {
+    let root = open_root(path)?;
+    if !is_own(&root.metadata()?) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let stays = remove_below(&root, "", &Expected::of(paths))?;
+    if !stays {
+        std::fs::remove_dir(path)?;
+    }
+    Ok(stays)
+}
+
+/// Returns whether anything stays.
+fn remove_below(folder: &File, below: &str, expected: &Expected<'_>) -> io::Result<bool> {
+    let mut stays = false;
+    for name in names_in(folder)? {
+        let is_folder = FileType::from_raw_mode(statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode).is_dir();
+        let path = name.to_str().map(|name| if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") });
+        match path {
+            Ok(path) if is_folder && expected.folders.contains(path.as_str()) => {
+                if remove_below(&open_folder(folder, &name)?, &path, expected)? {
+                    stays = true;
+                } else {
+                    unlinkat(folder, &name, AtFlags::REMOVEDIR)?;
+                }
+            }
+            Ok(path) if !is_folder && expected.files.contains(path.as_str()) => {
+                unlinkat(folder, &name, AtFlags::empty())?;
+            }
+            _ => stays = true,
+        }
+    }
+    Ok(stays)
+}
+
+/// All names in a folder, read before anything in it changes.
+fn names_in(folder: &File) -> io::Result<Vec<CString>> {
+    let is_real = |name: &CStr| name != c"." && name != c"..";
+    let names = Dir::read_from(folder)?.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
+    Ok(names.filter(|name| name.as_ref().map_or(true, |name| is_real(name))).collect::<Result<_, _>>()?)
+}
+
 struct Expected<'p> {
     files: BTreeSet<&'p str>,
     folders: BTreeSet<&'p str>,
+}
+
+impl<'p> Expected<'p> {
+    fn of(paths: impl Iterator<Item = &'p str>) -> Self {
+        let files: BTreeSet<&str> = paths.collect();
+        let folders = files.iter().flat_map(|path| folders(path)).collect();
+        Self { files, folders }
+    }
+}
+
+fn names_meet(path: &str) -> io::Error {
+    let what = format!("the disk takes {path:?} for the name of another file of the transfer");
+    io::Error::new(io::ErrorKind::AlreadyExists, what)
+}
+
+/// Opens a folder below another, through no link in its last step.
+fn open_folder(folder: &File, name: impl rustix::path::Arg) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::empty())?.into())
 }
 
 /// The folders that a path lies in, the outermost first.

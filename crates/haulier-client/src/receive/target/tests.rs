@@ -31,6 +31,25 @@ fn the_target_is_what_was_asked_for_or_the_senders_name() {
 }
 
 #[test]
+fn a_senders_name_with_a_dot_is_taken_only_when_it_is_asked_for() {
+    let dir = tempdir().unwrap();
+    let here = dir.path();
+    let choose = |name: &str, folder, output: Option<&Path>| {
+        let target = Target::choose(selection(name, folder), output.map(Path::to_owned), false).unwrap();
+        (target.path.clone(), target.undotted().map(|undotted| (undotted.sent, undotted.here)))
+    };
+    let told = |sent: &str, named: &str| Some((sent.to_owned(), named.to_owned()));
+    let none = || None::<(String, String)>;
+    assert_eq!(choose(".bashrc", false, Some(here)), (here.join("_bashrc"), told(".bashrc", "_bashrc")));
+    assert_eq!(choose(".ssh", true, Some(here)), (here.join("_ssh"), told(".ssh", "_ssh")));
+    assert_eq!(choose(".ssh/authorized_keys", false, Some(here)), (here.join("_ssh"), told(".ssh", "_ssh")));
+    assert_eq!(choose("..x", false, None), (PathBuf::from("_.x"), told("..x", "_.x")));
+    assert_eq!(choose(".bashrc", false, Some(&here.join(".bashrc"))), (here.join(".bashrc"), none()));
+    assert_eq!(choose("a/.b", false, Some(here)), (here.join("a"), none()));
+    assert_eq!(choose("a.b", false, Some(here)), (here.join("a.b"), none()));
+}
+
+#[test]
 fn what_stands_there_is_refused_at_once() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("a");

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -136,6 +137,13 @@ pub(super) fn open(path: &Path) -> std::io::Result<File> {
     File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// Whether a file without a size gives bytes all the same: those of /proc are made while they are read. One that was
+/// written to in this moment has a size now.
+fn holds_something(mut file: &File) -> bool {
+    let read = file.read(&mut [0]);
+    matches!(read, Ok(1..)) && file.metadata().is_ok_and(|now| now.len() == 0)
+}
+
 #[derive(Default)]
 struct Problems {
     first: Option<(PathBuf, InputProblem)>,
@@ -217,6 +225,14 @@ impl Scanner {
     fn add_file(&mut self, shown: &Path, disk: &Path, below: PathBuf, metadata: &Metadata) {
         // Whether it can be read is known only by opening it; better now than after hours.
         match open(disk) {
+            Ok(file) if metadata.len() == 0 && holds_something(&file) => {
+                // Inside of a folder it can be left out like anything else that is no plain file.
+                if self.choice.leave_out && !below.as_os_str().is_empty() {
+                    self.scan.left_out += 1;
+                } else {
+                    self.problems.add(shown, InputProblem::Sizeless);
+                }
+            }
             Ok(_) => self.push(below, Kind::File, metadata),
             Err(error) => self.problems.add(shown, InputProblem::unreadable(error)),
         }

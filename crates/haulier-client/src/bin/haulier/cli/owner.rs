@@ -32,6 +32,10 @@ pub(crate) struct RmArgs {
     /// Ids or links; the first digits of an id, at least 6, are enough.
     #[arg(value_name = "ID|LINK", required = true)]
     pub(crate) wanted: Vec<String>,
+    /// Ask no server: only forget what this machine keeps. What the server has stays there until it expires, and nobody
+    /// can delete it any more. For servers that are gone for good.
+    #[arg(long)]
+    pub(crate) forget: bool,
     /// Print JSON for scripts.
     #[arg(long)]
     pub(crate) json: bool,

@@ -51,3 +51,26 @@ fn get_takes_a_link_or_a_dash() {
     }
     assert!(Cli::try_parse_from(["haulier", "get", "-", "--parallel", "0"]).is_err());
 }
+
+#[test]
+fn what_makes_no_sense_is_told_with_what_would() {
+    let told = |arguments: &[&str]| {
+        let error = Cli::try_parse_from([&["haulier", "send", "a"][..], arguments].concat()).unwrap_err();
+        error.to_string()
+    };
+    assert!(told(&["--parallel", "0"]).contains("at once, at least 1"));
+    assert!(told(&["--parallel", "many"]).contains("at once, at least 1"));
+    assert!(told(&["--downloads", "0"]).contains("without --downloads there is no limit"));
+    assert!(told(&["--downloads", "9007199254740992"]).contains("expected a number"));
+    assert!(told(&["--name", ""]).contains("at least one character"));
+    assert!(told(&["--name", " "]).contains("at least one character"));
+    assert!(Cli::try_parse_from(["haulier", "send", "a", "--downloads", "9007199254740991", "--name", "x"]).is_ok());
+}
+
+#[test]
+fn every_exit_code_is_in_the_help() {
+    let help = reference::exit_codes();
+    for (code, meaning) in reference::EXIT_STATUS {
+        assert!(help.contains(&format!("{code:>3}  {meaning}")), "{help}");
+    }
+}

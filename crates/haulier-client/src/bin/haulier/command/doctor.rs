@@ -17,7 +17,7 @@ const INDENT: usize = 24;
 
 /// Checks everything that a transfer needs, and tells each result as it comes.
 pub(super) async fn run(args: DoctorArgs, mut interrupt: Interrupt) -> Result<(), Failure> {
-    let mut screen = Screen::new(args.json);
+    let mut screen = Screen::new(args.json, !args.no_round_trip);
     let chosen = config::chosen_server(args.to.clone());
     let (finding, server) = configuration(chosen, args.allow_http);
     screen.tell(&finding);
@@ -71,18 +71,20 @@ fn finding_of(check: Check, failure: &Failure) -> Finding {
 /// Tells findings, and counts them.
 struct Screen {
     json: bool,
+    /// Whether a transfer was to be tried.
+    round_trip: bool,
     findings: Vec<Finding>,
     broken: Result<(), Failure>,
 }
 
 impl Screen {
-    fn new(json: bool) -> Self {
-        Self { json, findings: Vec::new(), broken: Ok(()) }
+    fn new(json: bool, round_trip: bool) -> Self {
+        Self { json, round_trip, findings: Vec::new(), broken: Ok(()) }
     }
 
     fn tell(&mut self, finding: &Finding) {
         if !self.json && self.broken.is_ok() {
-            self.broken = lines(finding).into_iter().try_for_each(screen::out);
+            self.broken = lines(finding).into_iter().try_for_each(screen::show);
         }
         self.findings.push(finding.clone());
     }
@@ -95,26 +97,34 @@ impl Screen {
         let (failed, warnings) = (self.count(Outcome::Failed), self.count(Outcome::Warning));
         if self.json {
             let checks: Vec<Value> = self.findings.iter().map(as_json).collect();
-            screen::out(json!({ "ok": failed == 0, "failed": failed, "warnings": warnings, "checks": checks }))?;
+            screen::show(json!({ "ok": failed == 0, "failed": failed, "warnings": warnings, "checks": checks }))?;
         } else {
             self.broken?;
-            screen::out(summary(failed, warnings))?;
+            let summary = summary(failed, warnings, self.round_trip);
+            screen::show(format_args!("\n{}", text::fitted(&summary, columns())))?;
         }
         // Everything is said already.
         if failed == 0 { Ok(()) } else { Err(Failure::silent(Exit::Unavailable)) }
     }
 }
 
-fn summary(failed: usize, warnings: usize) -> String {
+fn summary(failed: usize, warnings: usize, round_trip: bool) -> String {
     let warned = match warnings {
         0 => String::new(),
         1 => " There is 1 warning.".into(),
         count => format!(" There are {count} warnings."),
     };
-    match failed {
-        0 => format!("\nAll is well: haulier send will do.{warned}"),
-        _ => format!("\nSomething failed; what needs it was left out.{warned}"),
+    match (failed, round_trip) {
+        (0, true) => format!("All is well: haulier send will do.{warned}"),
+        (0, false) => {
+            format!("All that was tried is well.{warned} Not tried: a transfer there and back (--no-round-trip).")
+        }
+        _ => format!("Something failed; what needs it was left out.{warned}"),
     }
+}
+
+fn columns() -> usize {
+    usize::from(console::Term::stdout().size().1).clamp(INDENT + 16, 110)
 }
 
 fn lines(finding: &Finding) -> Vec<String> {
@@ -124,31 +134,14 @@ fn lines(finding: &Finding) -> Vec<String> {
         Outcome::Failed => "FAILED",
     };
     let start = format!("{outcome:<9}{:<15}", title(finding.check));
-    let room = usize::from(console::Term::stdout().size().1).clamp(INDENT + 30, 110) - INDENT;
+    let room = columns() - INDENT;
     let mut lines = Vec::new();
     for text in std::iter::once(&finding.message).chain(&finding.advice).filter(|text| !text.is_empty()) {
-        lines.extend(wrapped(&text::line(text), room));
+        lines.extend(text::wrapped(&text::line(text), room));
     }
     let indent = " ".repeat(INDENT);
     let line = |(at, line): (usize, String)| format!("{}{line}", if at == 0 { &start } else { &indent });
     lines.into_iter().enumerate().map(line).collect()
-}
-
-/// Breaks a text between words; a word that is too long stands alone.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() {
-            line.push_str(word);
-        } else if console::measure_text_width(line) + 1 + console::measure_text_width(word) <= room {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 fn title(check: Check) -> &'static str {
@@ -191,6 +184,13 @@ mod tests {
         assert_eq!(lines[0], "warning  round trip     slow\\u{1b}[2J");
         assert_eq!(lines[1], "                        one two three four five six seven eight nine ten eleven");
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_said_to_be_well() {
+        assert_eq!(summary(0, 0, true), "All is well: haulier send will do.");
+        let told = summary(0, 1, false);
+        assert!(told.contains("Not tried: a transfer") && told.contains("1 warning") && !told.contains("All is well"));
     }
 
     #[test]

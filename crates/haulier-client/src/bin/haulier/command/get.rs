@@ -26,7 +26,7 @@ pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
     let options = blocking(move || get_options(args)).await?;
     if list {
         let preview = peek(options, ambient, progress).await?;
-        return if json { screen::out(listing::json(&preview)) } else { screen::out(listing::lines(&preview)) };
+        return if json { screen::show(listing::json(&preview)) } else { screen::show(listing::lines(&preview)) };
     }
     if stream {
         let received = receive_stream(options, ambient, progress, io::stdout()).await.map_err(stream_failure)?;

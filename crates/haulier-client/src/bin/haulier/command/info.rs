@@ -12,6 +12,10 @@ use crate::cli::InfoArgs;
 use crate::error::{Exit, Failure};
 use crate::{config, passphrase, screen, text};
 
+/// Said where only the receiver's passphrase opens the rest.
+const SEALED: &str =
+    "\nIts name, its message and its files are sealed.\nWith the passphrase, haulier get LINK --list shows them.";
+
 /// What a person means: a transfer, its server, and the link if there is one.
 struct Wanted {
     id: TransferId,
@@ -40,10 +44,14 @@ pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
         _ => None,
     };
     if json {
-        return screen::out(as_json(&info, &wanted.server, preview.as_ref()));
+        return screen::show(as_json(&info, &wanted.server, preview.as_ref()));
     }
-    lines(&info, &wanted.server, ambient.now()).into_iter().try_for_each(screen::out)?;
-    preview.map_or(Ok(()), |preview| screen::out(format_args!("\n{}", listing::lines(&preview))))
+    lines(&info, &wanted.server, ambient.now()).into_iter().try_for_each(screen::show)?;
+    match (preview, info.status) {
+        (Some(preview), _) => screen::show(format_args!("\n{}", listing::lines(&preview))),
+        (None, TransferState::Completed) if info.kdf.is_some() => screen::show(SEALED),
+        (None, _) => Ok(()),
+    }
 }
 
 fn wanted(text: String, known: &Owned) -> Result<Wanted, Failure> {

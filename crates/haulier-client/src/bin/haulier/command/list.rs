@@ -15,19 +15,31 @@ use crate::{screen, text};
 
 /// Digits of an id that are shown, if they tell all apart.
 const SHOWN_DIGITS: usize = 8;
+/// A table is worth its columns while so much of a name can stand in it.
+const NAME_ROOM: usize = 16;
+/// Which column names the server.
+const SERVER: usize = 4;
+
+const SENT: Row<&str> = ["ID", "SENT", "EXPIRES", "SIZE", "SERVER", "NAME"];
+const BEGUN: Row<&str> = ["ID", "BEGUN", "SEALED", "SIZE", "SERVER", "NAME"];
+const NOT_FINISHED: &str = "Not finished; the same command as before goes on:";
+const LOST: &str = "Lost: standard input cannot be read again. haulier rm ID gives them up:";
+
+/// The cells of one line.
+type Row<T = String> = [T; 6];
 
 /// Lists what this machine sent and what it began to send.
 pub(super) async fn run(args: &ListArgs) -> Result<(), Failure> {
     let known = owned::owner(args.json)?.list().await?;
     let now = Ambient::system().now();
     if args.json {
-        return screen::out(as_json(&known, now));
+        return screen::show(as_json(&known, now));
     }
     for path in &known.damaged {
         screen::note(format_args!("Passed over, since it cannot be read: {}", text::line(&path.to_string_lossy())));
     }
     let columns = std::io::stdout().is_terminal().then(|| usize::from(Term::stdout().size().1));
-    lines(&known, now, columns).into_iter().try_for_each(screen::out)
+    lines(&known, now, columns).into_iter().try_for_each(screen::show)
 }
 
 /// The name of a transfer that is known here.
@@ -43,18 +55,20 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
     let server = one_server(known);
     let mut lines = Vec::new();
     if !known.transfers.is_empty() {
-        let mut rows = vec![["ID", "SENT", "EXPIRES", "SIZE", "SERVER", "NAME"].map(str::to_owned)];
-        rows.extend(known.transfers.iter().map(|transfer| sent_row(transfer, digits, now)));
-        lines.extend(table(&rows, server.is_some(), columns));
+        let rows: Vec<Row> = known.transfers.iter().map(|transfer| sent_row(transfer, digits, now)).collect();
+        lines.extend(table(SENT, &rows, server.is_some(), columns));
     }
-    if !known.uploads.is_empty() {
+    let (alive, lost): (Vec<_>, Vec<_>) = known.uploads.iter().partition(|upload| upload.in_use || upload.can_go_on);
+    for (uploads, title) in [(alive, NOT_FINISHED), (lost, LOST)] {
+        if uploads.is_empty() {
+            continue;
+        }
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        lines.push("Not finished; the same command as before goes on:".into());
-        let mut rows = vec![["ID", "BEGUN", "SEALED", "SIZE", "SERVER", "NAME"].map(str::to_owned)];
-        rows.extend(known.uploads.iter().map(|upload| upload_row(upload, digits, now)));
-        lines.extend(table(&rows, server.is_some(), columns));
+        lines.extend(text::fitted(title, columns.unwrap_or(usize::MAX)).lines().map(str::to_owned));
+        let rows: Vec<Row> = uploads.into_iter().map(|upload| upload_row(upload, digits, now)).collect();
+        lines.extend(table(BEGUN, &rows, server.is_some(), columns));
     }
     match server {
         Some(server) => lines.extend([String::new(), format!("Server: {}", text::line(server))]),
@@ -64,7 +78,7 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
     lines
 }
 
-fn sent_row(transfer: &SentTransfer, digits: usize, now: Timestamp) -> [String; 6] {
+fn sent_row(transfer: &SentTransfer, digits: usize, now: Timestamp) -> Row {
     let expires = if transfer.expires_at <= now { "expired".into() } else { text::from_now(transfer.expires_at, now) };
     [
         short(transfer.transfer_id, digits),
@@ -76,14 +90,9 @@ fn sent_row(transfer: &SentTransfer, digits: usize, now: Timestamp) -> [String; 
     ]
 }
 
-fn upload_row(upload: &UnfinishedUpload, digits: usize, now: Timestamp) -> [String; 6] {
+fn upload_row(upload: &UnfinishedUpload, digits: usize, now: Timestamp) -> Row {
     let percent = u64::from(upload.sealed_chunks) * 100 / u64::from(upload.total_chunks.max(1));
-    let far = match (upload.in_use, upload.can_go_on) {
-        (true, _) => format!("{percent}%, running"),
-        (false, true) => format!("{percent}%"),
-        // Standard input cannot be read again.
-        (false, false) => format!("{percent}%, lost"),
-    };
+    let far = if upload.in_use { format!("{percent}%, running") } else { format!("{percent}%") };
     [
         short(upload.transfer_id, digits),
         upload.begun_at.map_or_else(|| "-".into(), |begun| text::from_now(begun, now)),
@@ -94,17 +103,45 @@ fn upload_row(upload: &UnfinishedUpload, digits: usize, now: Timestamp) -> [Stri
     ]
 }
 
-/// Pads all columns but the last to their widest cell; cuts lines to a terminal's width, not to a pipe's.
-fn table(rows: &[[String; 6]], without_server: bool, columns: Option<usize>) -> Vec<String> {
-    let widest = |column: usize| rows.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..5).map(widest).collect();
-    let line = |row: &[String; 6]| {
-        let cells = (0..5).filter(|column| *column != 4 || !without_server);
-        let cells = cells.map(|column| pad_str(&row[column], widths[column], console::Alignment::Left, None));
-        let line = cells.map(|cell| format!("{cell}  ")).collect::<String>() + &row[5];
-        columns.map_or_else(|| line.clone(), |columns| truncate_str(&line, columns, "...").into_owned())
+/// Pads all columns but the last to their widest cell; a terminal without room for names gets two lines for each row.
+fn table(heads: Row<&str>, rows: &[Row], without_server: bool, columns: Option<usize>) -> Vec<String> {
+    let widest = |column: usize| {
+        let cells = rows.iter().map(|row| measure_text_width(&row[column]));
+        cells.max().unwrap_or(0).max(measure_text_width(heads[column]))
     };
-    rows.iter().map(line).collect()
+    let shown: Vec<usize> = (0..5).filter(|column| *column != SERVER || !without_server).collect();
+    let before_name: usize = shown.iter().map(|column| widest(*column) + 2).sum();
+    if columns.is_some_and(|columns| columns < before_name + widest(5).min(NAME_ROOM)) {
+        return rows.iter().flat_map(|row| stacked(&heads, row, without_server, columns)).collect();
+    }
+    let line = |row: &Row<&str>| {
+        let cell = |column: &usize| pad_str(row[*column], widest(*column) + 2, console::Alignment::Left, None);
+        cut(&(shown.iter().map(cell).collect::<String>() + row[5]), columns)
+    };
+    std::iter::once(line(&heads)).chain(rows.iter().map(|row| line(&row.each_ref().map(String::as_str)))).collect()
+}
+
+/// `aaaaaaaa  video.mp4`, and below it what else is known.
+fn stacked(heads: &Row<&str>, row: &Row, without_server: bool, columns: Option<usize>) -> Vec<String> {
+    let [id, first, second, size, server, name] = row;
+    let lower = |head: &str| head.to_lowercase();
+    let second = match (heads[2], second.as_str()) {
+        (_, "expired") => second.clone(),
+        (head, value) => format!("{} {value}", lower(head)),
+    };
+    let mut rest = format!("  {size}, {} {first}, {second}", lower(heads[1]));
+    if !without_server {
+        rest += &format!(", on {server}");
+    }
+    let rest = text::fitted(&rest, columns.unwrap_or(usize::MAX));
+    std::iter::once(format!("{id}  {name}"))
+        .chain(rest.lines().map(str::to_owned))
+        .map(|line| cut(&line, columns))
+        .collect()
+}
+
+fn cut(line: &str, columns: Option<usize>) -> String {
+    columns.map_or_else(|| line.to_owned(), |columns| truncate_str(line, columns, "...").into_owned())
 }
 
 fn host(server: &str) -> String {

@@ -61,9 +61,10 @@ impl From<OwnedError> for Failure {
                 (Exit::Gone, "Only the machine that sent it has the owner token; run haulier there, or let it expire.")
             }
             OwnedError::InUse(_) => (Exit::Other, "End the other process first, or let it finish."),
-            OwnedError::Damaged(_) => {
-                (Exit::Other, "haulier list names the files. Remove them; the server forgets the upload by itself.")
-            }
+            OwnedError::Damaged(_) => (
+                Exit::Other,
+                "haulier rm --forget and the whole id removes it here; the server forgets the upload by itself.",
+            ),
             OwnedError::Unfinished(_) => {
                 (Exit::Pending, "Run the same send command again, and change it once it is sent.")
             }

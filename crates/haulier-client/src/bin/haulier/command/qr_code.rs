@@ -8,7 +8,7 @@ use crate::screen;
 
 /// Shows it on standard error, where progress and messages go.
 pub(super) fn show(link: &str) -> Result<(), Failure> {
-    screen::note(draw(link)?);
+    screen::drawing(draw(link)?);
     Ok(())
 }
 

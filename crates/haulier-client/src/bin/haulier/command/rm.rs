@@ -1,6 +1,7 @@
 //! `haulier rm`.
 
-use haulier_client::owned::{Owned, Owner, Removed};
+use haulier_client::Error;
+use haulier_client::owned::{Owned, OwnedError, Owner, Removed};
 use haulier_wire::TransferId;
 use serde_json::json;
 
@@ -13,28 +14,48 @@ use crate::{screen, text};
 pub(super) async fn run(args: &RmArgs) -> Result<(), Failure> {
     let owner = owned::owner(args.json)?;
     let known = owner.list().await?;
-    let mut failures = Vec::new();
+    let (mut failures, mut told) = (Vec::new(), Ok(()));
     for wanted in &args.wanted {
-        match remove(&owner, &known, wanted).await {
-            Ok((id, removed)) => tell(&known, id, removed, args.json)?,
+        match remove(&owner, &known, (wanted, args.forget)).await {
+            // Nobody reads it any more: no reason to leave the others undone.
+            Ok((id, removed)) => told = told.and(tell(&known, id, removed, args.json)),
             Err(failure) => failures.push(failure),
         }
     }
+    if args.forget && !args.json && failures.len() < args.wanted.len() {
+        screen::note("No server was asked: what one has stays there until it expires, and cannot be deleted any more.");
+    }
     // The last one is told where every command's failure is told.
-    let Some(last) = failures.pop() else { return Ok(()) };
+    let Some(last) = failures.pop() else { return told };
     let some_are_done = failures.len() + 1 < args.wanted.len();
     failures.iter().for_each(|failure| failure.tell(args.json));
     if some_are_done && !args.json {
         last.tell(false);
-        let message = format!("{} of {} could not be deleted", failures.len() + 1, args.wanted.len());
+        let what = if args.forget { "forgotten" } else { "deleted" };
+        let message = format!("{} of {} could not be {what}", failures.len() + 1, args.wanted.len());
         return Err(Failure::new(last.exit, message, "The others are done; the same command is safe to run again."));
     }
     Err(last)
 }
 
-async fn remove(owner: &Owner, known: &Owned, wanted: &str) -> Result<(TransferId, Removed), Failure> {
+async fn remove(
+    owner: &Owner,
+    known: &Owned,
+    (wanted, forget): (&str, bool),
+) -> Result<(TransferId, Removed), Failure> {
     let id = known.choose(wanted).map_err(|error| named(wanted, error.into()))?;
-    Ok((id, owner.remove(id).await?))
+    let removed = if forget { owner.forget(id).await? } else { unanswered(owner.remove(id).await)? };
+    Ok((id, removed))
+}
+
+/// A server that does not answer may be gone for good.
+fn unanswered(removed: Result<Removed, OwnedError>) -> Result<Removed, Failure> {
+    removed.map_err(|error| {
+        let gone = matches!(error, OwnedError::Failed(Error::Unavailable { .. }));
+        let failure = Failure::from(error);
+        let advice = "Run the same command again later. If that server is gone for good: haulier rm --forget.";
+        if gone { Failure::new(failure.exit, failure.message(), advice) } else { failure }
+    })
 }
 
 /// Says which of several words was meant, unless it may hold a key.
@@ -52,6 +73,7 @@ fn tell(known: &Owned, id: TransferId, removed: Removed, json: bool) -> Result<(
         let result = match removed {
             Removed::Deleted => "deleted",
             Removed::AlreadyGone => "already_gone",
+            Removed::ForgottenHere => "forgotten",
         };
         return screen::out(json!({ "transfer_id": id, "result": result, "upload": upload }));
     }
@@ -60,6 +82,7 @@ fn tell(known: &Owned, id: TransferId, removed: Removed, json: bool) -> Result<(
     screen::out(match removed {
         Removed::Deleted => format!("{done} {id}  {name}"),
         Removed::AlreadyGone => format!("Forgot {id}  {name}  (the server had it no longer)"),
+        Removed::ForgottenHere => format!("Forgot {id}  {name}"),
     })
 }
 

@@ -17,6 +17,10 @@ use crate::{config, progress, screen, text};
 
 /// Sends, and prints the link.
 pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
+    if screen::out_is_closed() {
+        let advice = "Nothing was sent. Let standard output go to a terminal, a file or a pipe.";
+        return Err(Failure::new(Exit::Other, "standard output is closed, so the link would be lost", advice));
+    }
     let ambient = Ambient::system();
     let (json, qr, link_first) = (args.common.json, args.qr, args.link_first);
     let progress = progress::for_command(&args.common, "Sending");

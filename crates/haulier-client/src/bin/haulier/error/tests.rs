@@ -17,6 +17,7 @@ fn every_kind() -> Vec<(Error, u8)> {
         (Error::Link("x".into()), 3),
         (Error::ModeMismatch { mode: haulier_client::KeyMode::Link }, 3),
         (Error::Passphrase("x".into()), 3),
+        (Error::Cancelled, 130),
         (Error::WrongKey { has_passphrase: true }, 3),
         (Error::WrongKey { has_passphrase: false }, 3),
         (Error::AccessToken { given: true }, 3),
@@ -41,6 +42,7 @@ fn every_kind() -> Vec<(Error, u8)> {
         (Error::ChunkConflict { index: 0 }, 7),
         (input(InputProblem::Unreadable(source())), 9),
         (input(InputProblem::Link), 9),
+        (input(InputProblem::Sizeless), 9),
         (input(InputProblem::NamesCollide), 9),
         (input(InputProblem::NotAFile), 9),
         (input(InputProblem::Changed), 9),
@@ -70,4 +72,13 @@ fn every_error_has_its_exit_code_and_fits_two_lines() {
 fn the_receivers_two_commonest_questions_are_answered() {
     assert_eq!(Failure::from(Error::Pending).message, "Sender is still uploading");
     assert_eq!(Failure::from(Error::WrongKey { has_passphrase: false }).message, "the key in the link is wrong");
+}
+
+#[test]
+fn what_the_command_line_has_wrong_becomes_one_message_and_its_advice() {
+    let text = "error: no '--foo'\n\n  tip: use '-- --foo'\n\nUsage: haulier send\n\nFor more, try '--help'.\n";
+    let failure = parted(text);
+    assert_eq!(failure.message, "no '--foo'");
+    assert_eq!(failure.advice.as_deref(), Some("tip: use '-- --foo'. Usage: haulier send. For more, try '--help'."));
+    assert_eq!(parted("error: alone").advice, None);
 }

@@ -78,7 +78,8 @@ fn tell(event: &Value) {
 fn code(notice: &Notice) -> &'static str {
     match notice {
         Notice::Renamed { .. } => "renamed",
-        Notice::Resuming => "resuming",
+        Notice::Resuming | Notice::ResumingLocked { .. } => "resuming",
+        Notice::OtherPassphrase => "other-passphrase",
         Notice::LeftOut { .. } => "left-out",
         Notice::EmptyFolders { .. } => "empty-folders",
         Notice::StateInUse => "state-in-use",
@@ -88,7 +89,9 @@ fn code(notice: &Notice) -> &'static str {
         Notice::NotRecorded => "not-recorded",
         Notice::IdTaken => "id-taken",
         Notice::KeptUnusable => "kept-unusable",
-        Notice::Kept => "kept",
+        Notice::Kept { .. } => "kept",
+        Notice::NotOurs { .. } => "not-ours",
+        Notice::DotName { .. } => "dot-name",
         Notice::NoMetadata => "no-metadata",
     }
 }

@@ -107,6 +107,14 @@ pub(super) fn notice(notice: &Notice) -> String {
             )
         }
         Notice::Resuming => "Going on where an earlier run stopped.".into(),
+        Notice::ResumingLocked { transfer_id } => {
+            let id = &transfer_id.as_str()[..8];
+            format!(
+                "Going on with upload {id} where an earlier run stopped, under the passphrase of that run. \
+                 For another one: haulier rm {id}, then send again."
+            )
+        }
+        Notice::OtherPassphrase => "The earlier upload of this has another passphrase; a new transfer starts.".into(),
         Notice::LeftOut { count: 1 } => "Left out: 1 link, pipe, socket or device.".into(),
         Notice::LeftOut { count } => format!("Left out: {count} links, pipes, sockets or devices."),
         Notice::EmptyFolders { count: 1 } => "1 empty folder does not travel; --tar would keep it.".into(),
@@ -118,7 +126,21 @@ pub(super) fn notice(notice: &Notice) -> String {
         }
         Notice::IdTaken => "The server has a transfer of the same id; another one starts.".into(),
         Notice::KeptUnusable => "What an earlier run kept cannot be used; starting anew.".into(),
-        Notice::Kept => "What has arrived is kept; the same command goes on from there.".into(),
+        Notice::Kept { path } => {
+            format!("What has arrived is kept; the same command goes on from there. (It is in {}.)", path.display())
+        }
+        Notice::NotOurs { path } => {
+            format!(
+                "Something that haulier did not make is in {}; it stays there. It is yours to look at.",
+                path.display()
+            )
+        }
+        Notice::DotName { name, here } => {
+            format!(
+                "The sender's name is {name:?}. Names that begin with a dot are hidden, and programs may obey such files: \
+                 it becomes {here:?}. For another name: -o NAME."
+            )
+        }
         Notice::InputChanged => "The file has changed since the upload began; a new transfer starts.".into(),
         Notice::SmallerChunks { chunk_bytes, proxy } => {
             let why =

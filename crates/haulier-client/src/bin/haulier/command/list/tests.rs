@@ -70,6 +70,57 @@ fn several_servers_have_a_column_and_a_terminal_has_an_edge() {
 }
 
 #[test]
+fn a_narrow_terminal_gets_two_lines_for_each() {
+    let mut known = known();
+    let shown = lines(&known, moment(0), Some(50));
+    assert_eq!(
+        shown,
+        [
+            "aaaaaaaa0  a\\u{1b}[2J.mp4",
+            "  4.20 GiB, sent 2 min ago, expires in 5 days",
+            "aaaaaaaab  old.txt",
+            "  4.20 GiB, sent 10 days ago, expired",
+            "",
+            "Not finished; the same command as before goes on:",
+            "cccccccc0  dump.sql",
+            "  1.00 MiB, begun 1 min ago, sealed 25%, running",
+            "",
+            "Server: https://a.example",
+        ]
+    );
+    known.transfers[1].server = "https://b.example".into();
+    let shown = lines(&known, moment(0), Some(50));
+    assert_eq!(shown[1..3], ["  4.20 GiB, sent 2 min ago, expires in 5 days, on", "  a.example"]);
+    assert!(shown.iter().all(|line| line.len() <= 50), "{shown:#?}");
+}
+
+#[test]
+fn what_came_from_standard_input_and_stopped_stands_apart() {
+    let mut known = known();
+    known.transfers.clear();
+    known.uploads.push(UnfinishedUpload {
+        transfer_id: "dddddddd000000000000000000000004".parse().unwrap(),
+        in_use: false,
+        can_go_on: false,
+        ..known.uploads[0].clone()
+    });
+    assert_eq!(
+        lines(&known, moment(0), Some(80)),
+        [
+            "Not finished; the same command as before goes on:",
+            "ID        BEGUN      SEALED        SIZE      NAME",
+            "cccccccc  1 min ago  25%, running  1.00 MiB  dump.sql",
+            "",
+            "Lost: standard input cannot be read again. haulier rm ID gives them up:",
+            "ID        BEGUN      SEALED  SIZE      NAME",
+            "dddddddd  1 min ago  25%     1.00 MiB  dump.sql",
+            "",
+            "Server: https://a.example",
+        ]
+    );
+}
+
+#[test]
 fn nothing_is_said_to_be_nothing() {
     assert_eq!(lines(&Owned::default(), moment(0), Some(80)), ["Nothing was sent from this machine yet."]);
 }
