@@ -30,6 +30,7 @@ mod routes;
 mod secrets;
 mod send_and_get;
 mod send_files;
+mod sendfile;
 mod shutdown;
 mod slow_client;
 mod start;
