@@ -140,10 +140,9 @@ const GET: &str = "
 ## Chunks out
 
 nginx serves the very files that Haulier stored, without a log. They are in the page cache on both sides: this measures the way out, not the disk.
-Haulier checks the token and reads the database for each chunk. To hold: 0.8 of nginx.
-With sendfile the kernel lends the pages of its cache to the socket, and nothing is copied in the server. Haulier cannot: actix-web keeps the socket to itself and copies
-each piece into a buffer of its own, so every byte is copied three times. How much that is depends on the machine's memory more than on either program, and most of it goes
-once the bytes are encrypted on the way: then nginx cannot lend pages either. The second pairs, without sendfile, show nginx when it has to copy.
+To hold: 0.8 of nginx with sendfile, where the kernel lends the pages of its cache to the socket and nothing is copied in the server. Haulier sends in the same way.
+What it does beyond that costs the same for every chunk, whatever its size: it checks the token, asks the database, writes a line to its log, and leaves the sending to a thread
+that may wait for a disk. Under TLS bytes have to be encrypted on the way: Haulier then copies them. The second pairs show nginx when it has to copy.
 
 ";
 

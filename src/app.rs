@@ -4,12 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
-use actix_web::web::Data;
-use actix_web::{App as ActixApp, HttpServer};
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -27,12 +23,6 @@ use crate::metadata::MetadataStore;
 use crate::metadata::sqlite::SqliteStore;
 use crate::shutdown::Shutdown;
 use crate::transfer::Transfers;
-
-/// How long a connection whose body was refused is read on, so that the client sees the answer.
-const LINGER: Duration = Duration::from_secs(5);
-/// How long a client may take to send a request's head, and to shake hands.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A server that listens.
 pub struct App {
@@ -72,13 +62,17 @@ impl App {
             transfers,
             shutdown: Shutdown::default(),
             requests: Arc::new(Semaphore::new(config.max_requests)),
+            #[cfg(target_os = "linux")]
+            senders: http::Senders::new(tokio::runtime::Handle::current()),
         });
         let certificate = config.tls.clone().map(Certificate::load).transpose()?;
 
         let listener = TcpListener::bind(config.listen)
             .with_context(|| format!("HAULIER_LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
-        let server = listen(config, &service, listener, certificate.as_ref())?;
+        let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+        let stop = stop_requested(service.shutdown.clone())?;
+        let server = http::listen(config, &service, listener, tls, stop)?;
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -97,39 +91,6 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-fn listen(
-    config: &Config,
-    service: &Arc<Service>,
-    listener: TcpListener,
-    certificate: Option<&Arc<Certificate>>,
-) -> anyhow::Result<Server> {
-    let data = Data::from(Arc::clone(service));
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let server = HttpServer::new(move || {
-        ActixApp::new()
-            .app_data(Data::clone(&data))
-            .wrap(from_fn(http::admit))
-            .wrap(http::cors())
-            .wrap(from_fn(http::observe))
-            .configure(http::routes)
-    })
-    .workers(workers)
-    .max_connections(config.max_connections.div_ceil(workers))
-    // The end of a chunk must not wait until the client acknowledges what came before: it takes its time, up to 40 ms.
-    .tcp_nodelay(true)
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .client_disconnect_timeout(LINGER)
-    .tls_handshake_timeout(HEAD_TIMEOUT)
-    .shutdown_timeout(config.shutdown_timeout.as_secs())
-    .shutdown_signal(stop_requested(service.shutdown.clone())?);
-    let server = match certificate {
-        Some(certificate) => server.listen_rustls_0_23(listener, certificate.server_config()?)?,
-        None => server.listen(listener)?,
-    };
-    Ok(server.run())
 }
 
 /// Ends on SIGTERM or SIGINT, after readiness has turned false.

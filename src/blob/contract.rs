@@ -41,8 +41,8 @@ async fn write(store: &dyn BlobStore, key: BlobKey, content: &[u8], pieces: usiz
 }
 
 async fn read(store: &dyn BlobStore, key: BlobKey, start: u64, end: u64) -> Option<Vec<u8>> {
-    let stream = store.read(key, start..end).await.expect("answered")?;
-    let pieces: Vec<Bytes> = stream.try_collect().await.expect("read to the end");
+    let content = store.read(key, start..end).await.expect("answered")?;
+    let pieces: Vec<Bytes> = content.into_stream().try_collect().await.expect("read to the end");
     Some(pieces.concat())
 }
 

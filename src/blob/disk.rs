@@ -16,12 +16,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use haulier_wire::TransferId;
 
-use super::{BlobKey, BlobStore, ByteStream, StagedBlob};
+use super::{BlobKey, BlobStore, Content, FilePart, StagedBlob};
 use crate::batch::Batcher;
 use crate::lock::DirectoryLock;
 use crate::store::StoreError;
 
-mod reader;
+mod open;
 mod staged;
 
 use staged::StagedFile;
@@ -117,8 +117,9 @@ impl BlobStore for DiskStore {
         .await
     }
 
-    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
-        reader::open(self.path(key), range).await
+    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Content>, StoreError> {
+        let opened = open::long_enough(self.path(key), range.end).await?;
+        Ok(opened.map(|file| Content::File(FilePart { file, range })))
     }
 
     async fn remove(&self, key: BlobKey) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod contract;
 pub mod disk;
+mod file;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +16,8 @@ use futures::stream::BoxStream;
 use haulier_wire::{ChunkIndex, TransferId};
 
 use crate::store::StoreError;
+
+pub use file::FilePart;
 
 /// Names one blob, and owns every path in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +50,34 @@ impl fmt::Display for BlobKey {
 /// Bytes of a blob on their way out, in order. An error in the stream means that the rest will not come.
 pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
 
+/// What a blob reads as. Whoever does not send files takes the stream.
+pub enum Content {
+    /// Bytes that come from elsewhere.
+    Stream(ByteStream),
+    /// A part of a file of this machine.
+    File(FilePart),
+}
+
+impl Content {
+    /// The bytes, piece by piece.
+    #[must_use]
+    pub fn into_stream(self) -> ByteStream {
+        match self {
+            Self::Stream(stream) => stream,
+            Self::File(part) => part.into_stream(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(_) => f.write_str("Stream(..)"),
+            Self::File(part) => f.debug_tuple("File").field(part).finish(),
+        }
+    }
+}
+
 /// Stores blobs.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync {
@@ -60,7 +91,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     async fn len(&self, key: BlobKey) -> Result<Option<u64>, StoreError>;
 
     /// Reads `range` of a blob; `None` when the blob is not there or is shorter than `range` asks for.
-    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, StoreError>;
+    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Content>, StoreError>;
 
     /// Removes one blob; nothing happens when it is not there.
     async fn remove(&self, key: BlobKey) -> Result<(), StoreError>;

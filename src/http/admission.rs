@@ -25,10 +25,7 @@ const FREE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/api/config"];
 const SLOWEST_PIECE: Duration = Duration::from_secs(256);
 
 /// Lets a request in while there is room, until the last byte of its answer has left; 503 otherwise.
-///
-/// # Errors
-/// None of its own.
-pub async fn admit<B: MessageBody + 'static>(
+pub(super) async fn admit<B: MessageBody + 'static>(
     service: Data<Service>,
     request: ServiceRequest,
     next: Next<B>,
@@ -98,11 +95,15 @@ impl MessageBody for Admitted {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let mut inner = self.inner.borrow_mut();
-        inner.last_taken = Instant::now();
-        match &mut inner.held {
-            Some((body, _)) => Pin::new(body).poll_next(context),
-            None => Poll::Ready(Some(Err("the reader took nothing for too long".into()))),
+        let Some((body, _)) = &mut inner.held else {
+            return Poll::Ready(Some(Err("the reader took nothing for too long".into())));
+        };
+        let polled = Pin::new(body).poll_next(context);
+        // A poll alone says nothing: bytes that the client sends wake the connection as well.
+        if polled.is_ready() {
+            inner.last_taken = Instant::now();
         }
+        polled
     }
 }
 

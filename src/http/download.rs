@@ -15,7 +15,11 @@ use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
 use super::token::{Role, presented};
-use crate::transfer::ByteStream;
+use crate::transfer::{ByteStream, Content};
+#[cfg(not(target_os = "linux"))]
+use actix_web::body::BoxBody;
+#[cfg(target_os = "linux")]
+use {super::sendfile::FileBody, super::socket::Outlet};
 
 /// The owner may change the expiry.
 const CACHE_MANIFEST: &str = "private, no-cache";
@@ -55,11 +59,29 @@ pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Resul
     if request.method() == Method::HEAD {
         return Ok(response.body(head(&part)));
     }
-    let bytes = service.transfers.read_chunk(&found, part.range.clone()).await?;
+    let content = service.transfers.read_chunk(&found, part.range.clone()).await?;
     if found.index.get() == 0 && part.is_whole() {
         service.transfers.count_download(id).await;
     }
-    Ok(response.body(sized(&part, bytes)))
+    Ok(match by_itself(&service, &request, content) {
+        Ok(body) => response.no_chunking(part.range.end - part.range.start).body(body),
+        Err(content) => response.body(sized(&part, content.into_stream())),
+    })
+}
+
+/// A file goes by itself where its connection lends its writing end; whatever else is streamed.
+#[cfg(target_os = "linux")]
+fn by_itself(service: &Service, request: &HttpRequest, content: Content) -> Result<FileBody, Content> {
+    match (content, request.conn_data::<Outlet>()) {
+        (Content::File(part), Some(outlet)) => Ok(FileBody::new(part, outlet.clone(), service.senders.clone())),
+        (content, _) => Err(content),
+    }
+}
+
+/// Elsewhere everything is streamed.
+#[cfg(not(target_os = "linux"))]
+fn by_itself(_: &Service, _: &HttpRequest, content: Content) -> Result<BoxBody, Content> {
+    Err(content)
 }
 
 pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {

@@ -14,7 +14,7 @@ use haulier_wire::problem::PROBLEM_JSON;
 use super::problem;
 
 /// Any origin, no credentials: tokens travel in headers that a page must know, never in cookies.
-pub fn cors() -> Cors {
+pub(super) fn cors() -> Cors {
     Cors::default()
         .allow_any_origin()
         .send_wildcard()
@@ -25,10 +25,7 @@ pub fn cors() -> Cors {
 }
 
 /// Logs the request by its route, never by its path, and turns bare error statuses into problem documents.
-///
-/// # Errors
-/// None of its own.
-pub async fn observe<B: MessageBody + 'static>(
+pub(super) async fn observe<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -45,13 +42,22 @@ pub async fn observe<B: MessageBody + 'static>(
         http.route = request.match_pattern().as_deref().unwrap_or("none"),
         http.status = response.status().as_u16(),
         duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        sent_bytes = match response.body().size() {
-            BodySize::Sized(bytes) => bytes,
-            BodySize::None | BodySize::Stream => 0,
-        },
+        sent_bytes = announced_bytes(&response),
         "request"
     );
     Ok(ServiceResponse::new(request, response))
+}
+
+/// A body that goes its own way has its length in the head alone.
+fn announced_bytes(response: &HttpResponse) -> u64 {
+    match response.body().size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None => 0,
+        BodySize::Stream => {
+            let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+            length.and_then(|length| length.parse().ok()).unwrap_or(0)
+        }
+    }
 }
 
 /// A method may be any text of any length: only those that mean something are logged.

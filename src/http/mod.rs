@@ -5,23 +5,32 @@ mod body;
 mod create;
 mod delete;
 mod download;
+mod listen;
 mod middleware;
 mod path;
 mod problem;
 mod range;
+#[cfg(target_os = "linux")]
+mod sendfile;
 mod service;
+#[cfg(target_os = "linux")]
+mod socket;
 pub mod tls;
 mod token;
 mod upload;
 
 use actix_web::web::{self, ServiceConfig};
 
-pub use admission::admit;
-pub use middleware::{cors, observe};
+pub use listen::listen;
+#[cfg(target_os = "linux")]
+pub use sendfile::Senders;
 pub use service::Service;
 
+use admission::admit;
+use middleware::{cors, observe};
+
 /// The route table. The seed's bare `/transfers` answers the same as `/api/transfers`.
-pub fn routes(config: &mut ServiceConfig) {
+fn routes(config: &mut ServiceConfig) {
     for base in ["/api/transfers", "/transfers"] {
         config.service(web::scope(base).configure(transfer_routes).default_service(web::to(problem::no_route)));
     }

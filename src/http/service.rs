@@ -11,6 +11,8 @@ use haulier_wire::{ByteLen, ChunkCount, Problem, ProblemType};
 use tokio::sync::Semaphore;
 
 use super::problem::HttpError;
+#[cfg(target_os = "linux")]
+use super::sendfile::Senders;
 use crate::shutdown::Shutdown;
 use crate::transfer::Transfers;
 use crate::transfer::state::MIN_EXPIRY;
@@ -24,6 +26,9 @@ pub struct Service {
     pub shutdown: Shutdown,
     /// One permit for each request that may be under way.
     pub requests: Arc<Semaphore>,
+    /// Who sends files.
+    #[cfg(target_os = "linux")]
+    pub senders: Senders,
 }
 
 pub(super) async fn config(service: Data<Service>) -> HttpResponse {

@@ -11,7 +11,7 @@ use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, Tra
 
 use super::status::{known_end, wire_state};
 use super::{Token, TransferError, Transfers, access, check_readable};
-use crate::blob::{BlobKey, BlobStore, ByteStream};
+use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
 use crate::metadata::{Digest, Transfer};
 use crate::store::StoreError;
 
@@ -117,10 +117,10 @@ impl Transfers {
     ///
     /// # Errors
     /// When the store fails or does not have what the row says.
-    pub async fn read_chunk(&self, chunk: &ChunkFound, range: Range<u64>) -> Result<ByteStream, TransferError> {
+    pub async fn read_chunk(&self, chunk: &ChunkFound, range: Range<u64>) -> Result<Content, TransferError> {
         let key = BlobKey::Chunk(chunk.transfer_id, chunk.index);
         match self.blobs.read(key, range).await? {
-            Some(stream) => Ok(stream),
+            Some(content) => Ok(content),
             // Deleted between our look at the row and our look at the blob, or damage.
             None => self.readable(chunk.transfer_id, self.clock.now()).await.and(Err(missing(key).into())),
         }
@@ -176,7 +176,7 @@ fn pieces(layout: ChunkLayout, range: Range<u64>) -> impl Iterator<Item = (Chunk
 
 async fn read_piece(blobs: Arc<dyn BlobStore>, key: BlobKey, part: Range<u64>) -> std::io::Result<ByteStream> {
     let found = blobs.read(key, part).await.map_err(std::io::Error::other)?;
-    found.ok_or_else(|| std::io::Error::other(missing(key)))
+    found.map(Content::into_stream).ok_or_else(|| std::io::Error::other(missing(key)))
 }
 
 /// A row that points to a blob that is not there: invariant 3 is broken, or the transfer is being swept.

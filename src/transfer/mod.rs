@@ -27,7 +27,7 @@ use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
 use crate::store::StoreError;
 use state::{Limits, Liveness};
 
-pub use crate::blob::ByteStream;
+pub use crate::blob::{ByteStream, Content, FilePart};
 pub use crate::metadata::Digest;
 pub use access::Token;
 

@@ -31,6 +31,7 @@ mod screen;
 mod secrets;
 mod send_and_get;
 mod send_files;
+mod sendfile;
 mod shutdown;
 mod slow_client;
 mod start;

@@ -59,3 +59,19 @@ async fn nothing_stays_behind_an_answer() {
     tokio::task::yield_now().await;
     assert!(watch.is_finished());
 }
+
+#[actix_web::test]
+async fn a_reader_that_only_wakes_the_connection_loses_its_place() {
+    tokio::time::pause();
+    let places = Arc::new(Semaphore::new(1));
+    let permit = Arc::clone(&places).try_acquire_owned().expect("a place");
+    let nothing = stream::pending::<Result<Bytes, std::io::Error>>();
+    let mut body = Admitted::new(BoxBody::new(SizedStream::new(5, nothing)), permit, LONGEST);
+    for _ in 0..2 {
+        sleep(LONGEST / 2 - Duration::from_secs(1)).await;
+        assert!(futures::poll!(Box::pin(take(&mut body))).is_pending());
+    }
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(places.available_permits(), 1);
+    assert!(take(&mut body).await.expect("no clean end").is_err());
+}

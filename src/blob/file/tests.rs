@@ -1,5 +1,7 @@
 //! Pieces come in order, from memory or from the disk, and a piece that somebody holds is never written over.
 
+use std::path::PathBuf;
+
 use futures::TryStreamExt as _;
 
 use super::*;
@@ -16,8 +18,8 @@ fn file(folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
-async fn opened(path: &std::path::Path, range: Range<u64>) -> ByteStream {
-    open(path.to_owned(), range).await.expect("opens").expect("is there")
+fn opened(path: &std::path::Path, range: Range<u64>) -> ByteStream {
+    FilePart { file: File::open(path).expect("opens"), range }.into_stream()
 }
 
 /// Takes the file out of the page cache, where the file system can.
@@ -38,7 +40,7 @@ async fn held_pieces_add_up_to_the_file_cached_or_not() {
                 evict(&path);
             }
             let pieces: Vec<Bytes> =
-                opened(&path, start as u64..end as u64).await.try_collect().await.expect("read to the end");
+                opened(&path, start as u64..end as u64).try_collect().await.expect("read to the end");
             assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() as u64 <= PIECE_BYTES));
             assert_eq!(pieces.concat(), content()[start..end], "{start} to {end}, cached: {is_cached}");
         }
@@ -48,7 +50,7 @@ async fn held_pieces_add_up_to_the_file_cached_or_not() {
 #[tokio::test]
 async fn the_memory_of_a_piece_that_is_gone_is_used_again() {
     let folder = tempfile::TempDir::new().expect("a folder");
-    let mut stream = opened(&file(&folder), 0..LEN as u64).await;
+    let mut stream = opened(&file(&folder), 0..LEN as u64);
     let first = stream.try_next().await.expect("read").expect("a piece").as_ptr();
     let second = stream.try_next().await.expect("read").expect("a piece").as_ptr();
     assert_eq!(first, second);
@@ -58,7 +60,7 @@ async fn the_memory_of_a_piece_that_is_gone_is_used_again() {
 async fn a_file_that_became_shorter_breaks_the_stream() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let path = file(&folder);
-    let mut stream = opened(&path, 0..LEN as u64).await;
+    let mut stream = opened(&path, 0..LEN as u64);
     stream.try_next().await.expect("read").expect("a piece");
     File::options().write(true).open(&path).expect("opens").set_len(100).expect("cut");
     assert_eq!(stream.try_next().await.expect_err("broken").kind(), io::ErrorKind::UnexpectedEof);

@@ -1,36 +1,39 @@
-//! A file on its way out: what the page cache holds is taken at once, and for the rest a thread waits for the disk.
+//! A part of an open file on its way out, for whoever can send files, and as a stream for everybody else.
 //!
-//! Handing every piece to another thread costs more than copying it. Linux reads without waiting when asked to, so that
-//! an async thread may; the kernel reads ahead meanwhile.
+//! The stream takes at once what the page cache holds; for the rest a thread waits for the disk. Handing every piece to
+//! another thread costs more than copying it. Linux reads without waiting when asked to, so that an async thread may; the
+//! kernel reads ahead meanwhile.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::blocking;
-use crate::blob::ByteStream;
-use crate::store::StoreError;
+use super::ByteStream;
 
 /// Bytes read in one call. Twice as many, and the HTTP layer would allocate its buffer anew for each.
 const PIECE_BYTES: u64 = 64 << 10;
 
-/// Opens a file and streams `range` of it; `None` when it is not there or too short.
-pub(super) async fn open(path: PathBuf, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
-    let end = range.end;
-    let opened = blocking(move || match File::open(path) {
-        Ok(file) => Ok((file.metadata()?.len() >= end).then_some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    })
-    .await?;
-    Ok(opened.map(|file| Reader { file: Arc::new(file), rest: range, last: Bytes::new() }.stream()))
+/// A part of an open file, which was that long when it was opened.
+#[derive(Debug)]
+pub struct FilePart {
+    /// The file. Its own position means nothing.
+    pub file: File,
+    /// Which bytes are wanted.
+    pub range: Range<u64>,
+}
+
+impl FilePart {
+    /// Reads the part piece by piece.
+    #[must_use]
+    pub fn into_stream(self) -> ByteStream {
+        Reader { file: Arc::new(self.file), rest: self.range, last: Bytes::new() }.stream()
+    }
 }
 
 struct Reader {

@@ -1,0 +1,164 @@
+//! A body that the kernel sends: pages of its cache go to the socket, and no byte passes through this process.
+//!
+//! `sendfile` waits for the disk where the cache has nothing, and cannot be told not to. So it runs on threads that may wait,
+//! a bounded number of them, and none ever waits long for a reader.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{self, LocalBoxStream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::sendfile;
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::socket::Outlet;
+use crate::transfer::FilePart;
+
+/// Threads that may be sending, in the whole process.
+const MAX_SENDING: usize = 64;
+/// How long a thread waits for room in a socket. A reader that keeps up makes some at once.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+/// Most bytes that one thread sends before others have their turn.
+const TURN_BYTES: u64 = 16 << 20;
+
+/// Where files are sent from.
+#[derive(Clone, Debug)]
+pub struct Senders {
+    threads: Handle,
+    places: Arc<Semaphore>,
+}
+
+impl Senders {
+    /// Uses the blocking threads of this runtime.
+    #[must_use]
+    pub fn new(threads: Handle) -> Self {
+        Self { threads, places: Arc::new(Semaphore::new(MAX_SENDING)) }
+    }
+}
+
+/// The part of a file as a body. Its length must be announced beside it: the framework is to count nothing.
+pub(super) struct FileBody(LocalBoxStream<'static, io::Result<Bytes>>);
+
+impl FileBody {
+    pub(super) fn new(part: FilePart, outlet: Outlet, senders: Senders) -> Self {
+        Self(stream::try_unfold(Step::Head(part), move |step| step.next(outlet.clone(), senders.clone())).boxed_local())
+    }
+}
+
+impl MessageBody for FileBody {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+/// What is to be done next.
+enum Step {
+    /// The framework has to send the head.
+    Head(FilePart),
+    /// Bytes are to be sent.
+    Send(Sending),
+    /// There was no room for more.
+    Wait(Sending),
+    /// Every byte has left.
+    Done,
+}
+
+/// A body under way. Dropped, it closes the connection for writing: nobody may take what follows for its rest.
+struct Sending {
+    part: FilePart,
+    writer: OwnedWriteHalf,
+}
+
+impl Step {
+    /// Does it. An empty piece says that the reader took bytes.
+    async fn next(self, outlet: Outlet, senders: Senders) -> io::Result<Option<(Bytes, Self)>> {
+        let sending = match self {
+            Self::Head(part) => Sending { part, writer: outlet.take().await? },
+            Self::Send(sending) => sending,
+            Self::Wait(sending) => {
+                sending.writer.writable().await?;
+                sending
+            }
+            Self::Done => return Ok(None),
+        };
+        let place = Arc::clone(&senders.places).acquire_owned().await.map_err(io::Error::other)?;
+        let turn = senders.threads.spawn_blocking(move || {
+            let _place = place;
+            sending.turn()
+        });
+        let step = match turn.await.map_err(io::Error::other)?? {
+            Self::Send(Sending { part, writer }) if part.range.is_empty() => {
+                outlet.give_back(writer);
+                Self::Done
+            }
+            step => step,
+        };
+        Ok(Some((Bytes::new(), step)))
+    }
+}
+
+impl Sending {
+    /// Sends until there is nothing left, no room, or others wait. May wait for the disk.
+    fn turn(mut self) -> io::Result<Step> {
+        let socket: &TcpStream = self.writer.as_ref();
+        let turn_end = self.part.range.end.min(self.part.range.start + TURN_BYTES);
+        while self.part.range.start < turn_end {
+            if !is_full(send(socket, &mut self.part, turn_end))? {
+                continue;
+            }
+            await_room(socket)?;
+            // The runtime only hears of changes: a try that it sees fail is what it watches from.
+            if is_full(socket.try_io(Interest::WRITABLE, || send(socket, &mut self.part, turn_end)))? {
+                return Ok(Step::Wait(self));
+            }
+        }
+        Ok(Step::Send(self))
+    }
+}
+
+/// Sends some bytes of the part, at least one.
+fn send(socket: &TcpStream, part: &mut FilePart, end: u64) -> io::Result<()> {
+    let most = usize::try_from(end - part.range.start).map_err(io::Error::other)?;
+    match sendfile(socket, &part.file, Some(&mut part.range.start), most) {
+        // The file became shorter: what was announced cannot come any more.
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the socket had no room at all.
+fn is_full(sent: io::Result<()>) -> io::Result<bool> {
+    match sent {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits a little for a reader that keeps up.
+fn await_room(socket: &TcpStream) -> io::Result<()> {
+    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&PATIENCE)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
