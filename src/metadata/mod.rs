@@ -159,7 +159,7 @@ pub struct StoredChunk {
     pub sha256: Option<Digest>,
 }
 
-/// Stores what the server knows of transfers. What it has answered is durable.
+/// Stores what the server knows of transfers. What it has answered is durable, but for what `record` leaves open.
 #[async_trait]
 pub trait MetadataStore: Debug + Send + Sync {
     /// Inserts a transfer, or finds the one that has its id.
@@ -175,6 +175,11 @@ pub trait MetadataStore: Debug + Send + Sync {
     async fn set_sealed_metadata(&self, id: TransferId, sealed: &[u8]) -> Result<SetOnce, StoreError>;
 
     /// Takes the next step of many chunks in one commit; answers each, in order.
+    ///
+    /// A stored chunk is durable when this returns. A reservation must last for as long as another writer of the index
+    /// can be under way. Where several servers share the database, that is beyond its restart: durable when this
+    /// returns. Only a database that belongs to this process may leave it to the next durable commit, because a power
+    /// cut ends its writers too; `kill -9` must not lose it, and its stored chunk must not be durable without it.
     async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError>;
 
     /// Finds a transfer and, if its blob is there, one of its chunks.

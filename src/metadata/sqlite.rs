@@ -62,9 +62,19 @@ impl SqliteStore {
 
     /// Begins a write at once: a transaction that began by reading could not be upgraded beside another.
     async fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        self.begin_with(Durable::AtCommit).await
+    }
+
+    async fn begin_with(&self, durable: Durable) -> Result<WriteTransaction, StoreError> {
         // The guard comes first: a caller that goes away during BEGIN must not leave an open transaction in the pool.
-        let mut tx = WriteTransaction { connection: self.writer.acquire().await?, is_committed: false };
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await?;
+        let mut tx = WriteTransaction { connection: self.writer.acquire().await?, durable, is_committed: false };
+        match durable {
+            Durable::AtCommit => sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await?,
+            // Never prepared for later: this pragma takes effect while it is compiled.
+            Durable::WithTheNext => {
+                sqlx::raw_sql("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").execute(&mut *tx).await?
+            }
+        };
         Ok(tx)
     }
 }
@@ -113,7 +123,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_with(durable(records)).await?;
         let mut stored: HashMap<TransferId, (i64, i64, i64)> = HashMap::new();
         let mut results = Vec::with_capacity(records.len());
         for record in records {
@@ -209,18 +219,42 @@ impl MetadataStore for SqliteStore {
     }
 }
 
+/// When a commit survives a power cut. A killed process loses neither: the kernel has what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durable {
+    /// When it returns.
+    AtCommit,
+    /// With the next commit that is durable when it returns: the log is written, and recovered, in order.
+    WithTheNext,
+}
+
+/// Reservations alone need no sync of their own: they are a lock between writers of this process, which alone writes
+/// the database, and a power cut ends them all. What a reservation leads to, the row of a stored chunk, is synced.
+fn durable(records: &[ChunkRecord]) -> Durable {
+    match records.iter().all(|record| record.step == Step::Reserve) {
+        true => Durable::WithTheNext,
+        false => Durable::AtCommit,
+    }
+}
+
 /// A transaction of the one writer. Whatever ends it without a commit also ends its connection.
 ///
 /// On a full disk SQLite rolls back by itself, and sqlx's own transaction would then wait for a rollback that cannot
 /// happen and refuse every later one. A fresh connection costs less than knowing in which state the old one is.
 struct WriteTransaction {
     connection: PoolConnection<Sqlite>,
+    durable: Durable,
     is_committed: bool,
 }
 
 impl WriteTransaction {
     async fn commit(mut self) -> Result<(), StoreError> {
-        sqlx::query("COMMIT").execute(&mut *self.connection).await?;
+        match self.durable {
+            Durable::AtCommit => sqlx::query("COMMIT").execute(&mut *self.connection).await?,
+            Durable::WithTheNext => {
+                sqlx::raw_sql("COMMIT; PRAGMA synchronous = FULL").execute(&mut *self.connection).await?
+            }
+        };
         self.is_committed = true;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Storing a chunk, so that two writers never corrupt and nothing acknowledged is lost (docs/API.md, "Writing a chunk").
 //!
-//! The order is the whole point: all bytes hashed and synced, then reserved in the database, then published, then
+//! The order is the whole point: all bytes hashed, then synced and reserved in the database, then published, then
 //! marked as stored, then acknowledged. A crash between two steps leaves a reservation that the same bytes complete.
 
 use bytes::Bytes;
@@ -79,19 +79,21 @@ impl Transfers {
         settled.await.map_err(StoreError::unavailable)?
     }
 
-    /// Reserves, publishes, records.
+    /// Syncs and reserves, publishes, records.
     async fn settle(
         &self,
         upload: ChunkUpload,
         digests: Digests,
-        staged: Box<dyn StagedBlob>,
+        mut staged: Box<dyn StagedBlob>,
     ) -> Result<StoredUpload, TransferError> {
         let stored = |is_new| Ok(StoredUpload { is_new, blake3: digests.blake3 });
-        match self.record(upload, digests, Step::Reserve).await? {
+        // Neither shows anything to anyone: beside each other they take as long as the longer one.
+        let (synced, reserved) = tokio::join!(staged.finish(), self.record(upload, digests, Step::Reserve));
+        match reserved? {
             Recorded::Stored => return stored(false),
             Recorded::Conflict => return Err(TransferError::ChunkConflict),
             Recorded::Closed => return Err(self.closed(upload.transfer_id).await),
-            Recorded::New | Recorded::Same => {}
+            Recorded::New | Recorded::Same => synced?,
         }
         if let Err(error) = staged.publish().await {
             let error = self.gone_or(upload.transfer_id, error).await;
@@ -160,7 +162,7 @@ struct Digests {
     sha256: Option<Digest>,
 }
 
-/// Streams the body into the staged blob while hashing; verifies length and digest; syncs.
+/// Streams the body into the staged blob while hashing; verifies length and digest.
 async fn receive<S>(staged: &mut dyn StagedBlob, mut body: S, upload: ChunkUpload) -> Result<Digests, TransferError>
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
@@ -187,7 +189,6 @@ where
     if sha256 != upload.content_digest {
         return Err(TransferError::DigestMismatch);
     }
-    staged.finish().await?;
     Ok(Digests { blake3: blake3.finalize().into(), sha256 })
 }
 

@@ -26,6 +26,75 @@ async fn syncs_every_commit() {
     assert_eq!(row.get::<String, _>(0), "wal");
 }
 
+const NORMAL: i64 = 1;
+const FULL: i64 = 2;
+
+async fn synchronous(connection: &mut SqliteConnection) -> i64 {
+    let row = sqlx::query("PRAGMA synchronous").fetch_one(connection).await.expect("answers");
+    row.get(0)
+}
+
+fn chunk_record(step: Step) -> ChunkRecord {
+    let new = contract::new_transfer(1);
+    ChunkRecord {
+        transfer_id: new.transfer.id,
+        index: ChunkIndex::MIN,
+        blake3: [1; 32],
+        sha256: None,
+        len: 28,
+        step,
+        now: new.transfer.created_at,
+        upload_expires_at: new.transfer.upload_expires_at,
+    }
+}
+
+#[test]
+fn only_reservations_alone_are_durable_later() {
+    let (reserve, store) = (chunk_record(Step::Reserve), chunk_record(Step::Store));
+    assert_eq!(durable(&[reserve.clone(), reserve.clone()]), Durable::WithTheNext);
+    for batch in [vec![store.clone()], vec![reserve.clone(), store.clone()], vec![store, reserve]] {
+        assert_eq!(durable(&batch), Durable::AtCommit, "{batch:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_commit_after_reservations_is_synced_again() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
+    store.create(&contract::new_transfer(1)).await.expect("created");
+    // More than once: a pragma takes effect while it is compiled, and what is compiled may be kept.
+    for _ in 0..3 {
+        let mut tx = store.begin_with(Durable::WithTheNext).await.expect("begins");
+        assert_eq!(synchronous(&mut tx).await, NORMAL);
+        tx.commit().await.expect("commits");
+        assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL);
+        store.record(&[chunk_record(Step::Reserve)]).await.expect("recorded");
+        assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL);
+        let mut tx = store.begin().await.expect("begins");
+        assert_eq!(synchronous(&mut tx).await, FULL);
+        tx.commit().await.expect("commits");
+    }
+}
+
+#[tokio::test]
+async fn reservations_that_fail_leave_no_writer_without_syncs() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
+    store.create(&contract::new_transfer(1)).await.expect("created");
+    drop(store.begin_with(Durable::WithTheNext).await.expect("begins"));
+    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "given up");
+
+    sqlx::query("ALTER TABLE chunks RENAME TO elsewhere").execute(&store.writer).await.expect("renamed");
+    store.record(&[chunk_record(Step::Reserve)]).await.expect_err("there is no such table");
+    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "failed");
+
+    // A COMMIT that is refused: sqlx reports it, and the connection goes.
+    let mut tx = store.begin_with(Durable::WithTheNext).await.expect("begins");
+    sqlx::raw_sql("ROLLBACK").execute(&mut *tx).await.expect("rolled back");
+    tx.commit().await.expect_err("nothing to commit");
+    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "not committed");
+}
+
 #[tokio::test]
 async fn opens_again_what_it_wrote() {
     let folder = tempfile::TempDir::new().expect("a folder");

@@ -8,6 +8,7 @@ use crate::harness::{Http, Sample, Server, ServerOptions};
 
 const WRITES: [&str; 5] = ["write", "writev", "sendto", "sendmsg", "pwrite64"];
 const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
+const WAL: &str = "haulier.sqlite-wal>";
 const RENAMES: [&str; 3] = ["rename", "renameat", "renameat2"];
 
 /// Runs `work` on a server under strace and returns its system calls.
@@ -19,6 +20,8 @@ async fn traced<W: AsyncFnOnce(Http)>(work: W) -> Vec<Call> {
         "strace".into(),
         "-f".into(),
         "-y".into(),
+        // Digests can be found in what is written to the database.
+        "-x".into(),
         "-s".into(),
         "4096".into(),
         "-e".into(),
@@ -54,8 +57,14 @@ fn only<'c>(calls: &'c [Call], names: &[&str], parts: &[&str]) -> &'c Call {
     found[0]
 }
 
-/// fdatasync(file) < rename < fsync(directory) < database sync < response.
-fn assert_durable_order(calls: &[Call], id: &str, index: u32) {
+/// A digest as strace shows it within bytes.
+fn shown(digest: &blake3::Hash) -> String {
+    digest.as_bytes().iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// reserved and fdatasync(file) < rename < fsync(directory) < row written < database sync < response.
+fn assert_durable_order(calls: &[Call], sample: &Sample, index: u32) {
+    let id = &sample.id;
     let target = format!("transfers/{id}/chunks/{index}\"");
     let rename = only(calls, &RENAMES, &[&target]);
     let staged = rename.text.split('"').nth(1).expect("the old name");
@@ -64,16 +73,29 @@ fn assert_durable_order(calls: &[Call], id: &str, index: u32) {
     for piece in calls.iter().filter(|call| call.is(&WRITES, &[&format!("<{staged}>")])) {
         assert!(piece.ended < synced.begun, "no byte is written after the sync");
     }
+    let digest = shown(&blake3::hash(&sample.chunk(index, 0)));
+    let row = [WAL, &digest];
+    let reserved = calls.iter().any(|call| call.ended < rename.begun && call.is(&WRITES, &row));
+    assert!(reserved, "the index was reserved for these bytes before any blob had the name");
     let folder = format!("transfers/{id}/chunks>");
     let directory = next(calls, rename, &SYNCS, &[&folder]).expect("the directory is synced after the rename");
-    let database = next(calls, directory, &SYNCS, &["haulier.sqlite-wal>"]).expect("then the database");
-    let answered = only(calls, &WRITES, &["HTTP/1.1 201", &format!("\\\"chunk_index\\\":{index},")]);
+    let stored = next(calls, directory, &WRITES, &row).expect("then the row is written");
+    let database = next(calls, stored, &SYNCS, &[WAL]).expect("and synced");
+    let answered = answer(calls, index);
     assert!(database.ended < answered.begun, "the answer comes last");
-    // The index was reserved for these bytes before any blob had the name.
-    let reserved = calls.iter().any(|call| {
-        call.begun > synced.ended && call.ended < rename.begun && call.is(&SYNCS, &["haulier.sqlite-wal>"])
-    });
-    assert!(reserved, "reserved before it is published");
+}
+
+fn answer(calls: &[Call], index: u32) -> &Call {
+    only(calls, &WRITES, &["HTTP/1.1 201", &format!("\\\"chunk_index\\\":{index},")])
+}
+
+/// A reservation shares the sync of its chunk's row: alone, a chunk waits for the database once.
+fn assert_one_database_sync(calls: &[Call], index: u32) {
+    let received = calls.iter().find(|call| call.is(&WRITES, &["blobs/staging/"])).expect("the body is written");
+    let answered = answer(calls, index);
+    let is_between = |call: &&Call| call.begun > received.begun && call.ended < answered.begun;
+    let syncs: Vec<&Call> = calls.iter().filter(is_between).filter(|call| call.is(&SYNCS, &[WAL])).collect();
+    assert_eq!(syncs.len(), 1, "{syncs:?}");
 }
 
 #[tokio::test]
@@ -90,10 +112,11 @@ async fn every_acknowledged_chunk_is_durable_first() {
     })
     .await;
     for index in 0..24 {
-        assert_durable_order(&calls, &id, index);
+        assert_durable_order(&calls, &sample, index);
     }
+    assert_one_database_sync(&calls, 0);
     // The folders themselves: each made name is synced into its parent before the first acknowledgement.
-    let first = only(&calls, &WRITES, &["HTTP/1.1 201", "\\\"chunk_index\\\":0,"]);
+    let first = answer(&calls, 0);
     for parent in [format!("transfers/{id}>"), "blobs/transfers>".to_owned()] {
         assert!(calls.iter().any(|call| call.ended < first.begun && call.is(&SYNCS, &[&parent])), "{parent}");
     }
@@ -110,7 +133,7 @@ async fn create_complete_and_delete_are_durable_first() {
     })
     .await;
     let database_synced_between = |from: usize, to: &Call| {
-        let synced = |call: &&Call| call.is(&SYNCS, &["haulier.sqlite-wal>"]);
+        let synced = |call: &&Call| call.is(&SYNCS, &[WAL]);
         calls.iter().filter(synced).any(|call| call.begun > from && call.ended < to.begun)
     };
     let created = only(&calls, &WRITES, &["HTTP/1.1 201", "manifest_url"]);
