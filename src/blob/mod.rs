@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use haulier_wire::{ChunkIndex, TransferId};
 
-use crate::store::StoreError;
+use crate::store::{BufferUse, StoreError};
 
 /// Names one blob, and owns every path in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +70,9 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// Tells whether the store can be reached.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// The memory that bodies on their way take here, beyond what each request has: nothing in a store that streams.
+    fn buffer(&self) -> BufferUse;
 }
 
 /// A blob that is being written. Dropped without [`StagedBlob::publish`], it leaves nothing that anyone sees.

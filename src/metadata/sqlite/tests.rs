@@ -20,9 +20,15 @@ async fn keeps_the_contract() {
 async fn syncs_every_commit() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
-    let row = sqlx::query("PRAGMA synchronous").fetch_one(&store.writer).await.expect("answers");
+    let row = sqlx::query("PRAGMA synchronous")
+        .fetch_one(&mut *store.writer.acquire().await.expect("a connection"))
+        .await
+        .expect("answers");
     assert_eq!(row.get::<i64, _>(0), 2, "FULL: a commit is durable when it returns");
-    let row = sqlx::query("PRAGMA journal_mode").fetch_one(&store.writer).await.expect("answers");
+    let row = sqlx::query("PRAGMA journal_mode")
+        .fetch_one(&mut *store.writer.acquire().await.expect("a connection"))
+        .await
+        .expect("answers");
     assert_eq!(row.get::<String, _>(0), "wal");
 }
 
@@ -42,7 +48,12 @@ async fn opens_again_what_it_wrote() {
 async fn readers_cannot_write() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
-    assert!(sqlx::query("DELETE FROM transfers").execute(&store.readers).await.is_err());
+    assert!(
+        sqlx::query("DELETE FROM transfers")
+            .execute(&mut *store.readers.acquire().await.expect("a connection"))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
