@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::blob::disk::DiskStore;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::http::tls::Certificate;
@@ -26,7 +26,10 @@ use crate::lock::DirectoryLock;
 use crate::metadata::MetadataStore;
 use crate::metadata::sqlite::SqliteStore;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
 use crate::transfer::Transfers;
+
+mod metered;
 
 /// How long a connection whose body was refused is read on, so that the client sees the answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -43,6 +46,7 @@ pub struct App {
     metadata: Arc<dyn MetadataStore>,
     service: Arc<Service>,
     server: Server,
+    metrics_server: Option<Server>,
     sweeper: JoinHandle<()>,
     _lock: DirectoryLock,
 }
@@ -62,27 +66,33 @@ impl App {
         create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
-        let blobs = Arc::new(blobs);
         let metadata = SqliteStore::open(&config.database).await;
         let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
-        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
+        let metrics = Arc::new(Metrics::new(SystemClock.now())?);
+        let blobs = metered::blobs(&metrics, "disk", Arc::new(blobs));
+        let metadata = metered::metadata(&metrics, "sqlite", Arc::new(metadata));
         let transfers =
             Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
         let service = Arc::new(Service {
             transfers,
             shutdown: Shutdown::default(),
             requests: Arc::new(Semaphore::new(config.max_requests)),
+            metrics,
+            metrics_token: config.metrics_token.clone(),
+            entropy: Arc::new(SystemEntropy),
         });
+        metered::count_places(&service, config.max_requests);
         let certificate = config.tls.clone().map(Certificate::load).transpose()?;
 
         let listener = TcpListener::bind(config.listen)
             .with_context(|| format!("HAULIER_LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let server = listen(config, &service, listener, certificate.as_ref())?;
+        let metrics_server = config.metrics_listen.map(|address| metered::listen(&service, address)).transpose()?;
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Ok(Self { address, scheme, metadata, service, server, sweeper, _lock: lock })
+        Ok(Self { address, scheme, metadata, service, server, metrics_server, sweeper, _lock: lock })
     }
 
     /// Serves until asked to stop, then lets running requests finish.
@@ -90,9 +100,14 @@ impl App {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> anyhow::Result<()> {
+        // Metrics are shown until the end: stopping is when somebody looks.
+        let metrics_server = self.metrics_server.map(tokio::spawn);
         self.server.await?;
         self.service.shutdown.begin();
         self.sweeper.await?;
+        if let Some(server) = metrics_server {
+            server.abort();
+        }
         self.metadata.close().await;
         tracing::info!("stopped");
         Ok(())

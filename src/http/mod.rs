@@ -2,10 +2,13 @@
 
 mod admission;
 mod body;
+mod cors;
 mod create;
 mod delete;
 mod download;
-mod middleware;
+mod metrics;
+
+mod observe;
 mod path;
 mod problem;
 mod range;
@@ -17,7 +20,9 @@ mod upload;
 use actix_web::web::{self, ServiceConfig};
 
 pub use admission::admit;
-pub use middleware::{cors, observe};
+pub use cors::cors;
+pub use metrics::route as metrics_route;
+pub use observe::observe;
 pub use service::Service;
 
 /// The route table. The seed's bare `/transfers` answers the same as `/api/transfers`.
@@ -29,6 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/api/config").route(web::get().to(service::config)).route(web::head().to(service::config)))
         .service(resource("/healthz").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)))
         .service(resource("/readyz").route(web::get().to(service::readyz)).route(web::head().to(service::readyz)))
+        .service(web::resource(metrics::PATH).to(metrics::guarded))
         .default_service(web::to(problem::no_route));
 }
 

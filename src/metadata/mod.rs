@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod contract;
+pub mod metered;
 mod pool;
 mod sql;
 pub mod sqlite;
