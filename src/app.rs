@@ -36,6 +36,8 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a client may take to send a request's head, and to shake hands.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long the database may take to close when nothing is waited for any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server that listens.
 pub struct App {
@@ -89,26 +91,38 @@ impl App {
         let address = listener.local_addr()?;
         let server = listen(config, &service, listener, certificate.as_ref())?;
         let metrics_server = config.metrics_listen.map(|address| metered::listen(&service, address)).transpose()?;
+        service.shutdown.follow_signals(config.drain_delay)?;
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         Ok(Self { address, scheme, metadata, service, server, metrics_server, sweeper, _lock: lock })
     }
 
-    /// Serves until asked to stop, then lets running requests finish.
+    /// Serves until asked to stop, then lets running requests finish; asked again, ends at once.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> anyhow::Result<()> {
         // Metrics are shown until the end: stopping is when somebody looks.
         let metrics_server = self.metrics_server.map(tokio::spawn);
-        self.server.await?;
-        self.service.shutdown.begin();
-        self.sweeper.await?;
+        let shutdown = self.service.shutdown.clone();
+        let finished = async {
+            self.server.await?;
+            shutdown.begin();
+            self.sweeper.await?;
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            result = finished => result?,
+            () = shutdown.cut() => {}
+        }
         if let Some(server) = metrics_server {
             server.abort();
         }
-        self.metadata.close().await;
+        tokio::select! {
+            () = self.metadata.close() => {}
+            () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -139,7 +153,7 @@ fn listen(
     .client_disconnect_timeout(LINGER)
     .tls_handshake_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(config.shutdown_timeout.as_secs())
-    .shutdown_signal(stop_requested(service.shutdown.clone())?);
+    .shutdown_signal(stopping(service.shutdown.clone()));
     let server = match certificate {
         Some(certificate) => server.listen_rustls_0_23(listener, certificate.server_config()?)?,
         None => server.listen(listener)?,
@@ -147,17 +161,8 @@ fn listen(
     Ok(server.run())
 }
 
-/// Ends on SIGTERM or SIGINT, after readiness has turned false.
-fn stop_requested(shutdown: Shutdown) -> anyhow::Result<impl Future<Output = ()> + Send> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        shutdown.begin();
-        tracing::info!("stopping: running requests may finish");
-    })
+async fn stopping(shutdown: Shutdown) {
+    shutdown.stopping().await;
 }
 
 /// Reads the certificate again on SIGHUP; without TLS the signal is ignored rather than deadly.

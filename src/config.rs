@@ -29,8 +29,8 @@ const MIN_METRICS_TOKEN_BYTES: usize = 16;
         http://127.0.0.1:8080 and keeps everything below ./haulier-data: an SQLite file and the chunks.",
     after_help = "Every setting is an environment variable and a flag; a flag wins. Durations: 30s, 10m, 12h, 7d. \
         Sizes: 512KiB, 64MiB, 10GiB, 2TiB, or plain bytes.\n\n\
-        Signals: SIGTERM and SIGINT stop it after running requests have finished; SIGHUP reads the TLS \
-        certificate again.\n\n\
+        Signals: SIGTERM and SIGINT stop it after running requests have finished, a second one at once; SIGHUP reads \
+        the TLS certificate again.\n\n\
         Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings."
 )]
 pub struct Cli {
@@ -95,6 +95,9 @@ struct Settings {
     /// Most requests under way at a time; each costs at most 2 MiB of memory, usually less than 0.5
     #[arg(long, env = "HAULIER_MAX_REQUESTS", default_value = "512", value_name = "COUNT", global = true)]
     max_requests: String,
+    /// When asked to stop: not ready any more, but serve on for so long, until a load balancer has noticed
+    #[arg(long, env = "HAULIER_DRAIN_DELAY", default_value = "0s", value_name = "TIME", global = true)]
+    drain_delay: String,
     /// How long running requests may take to finish when the server stops
     #[arg(long, env = "HAULIER_SHUTDOWN_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
     shutdown_timeout: String,
@@ -163,6 +166,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Most requests under way at a time.
     pub max_requests: usize,
+    /// How long to serve on after readiness has turned false.
+    pub drain_delay: Duration,
     /// Where the metrics have a listener of their own.
     pub metrics_listen: Option<SocketAddr>,
     /// Whose holder may read the metrics.
@@ -211,6 +216,7 @@ impl Config {
             max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?
                 .try_into()?,
             max_requests: unit::count("HAULIER_MAX_REQUESTS", &settings.max_requests, 1, 1 << 20)?.try_into()?,
+            drain_delay: unit::duration("HAULIER_DRAIN_DELAY", &settings.drain_delay)?,
             metrics_listen: settings
                 .metrics_listen
                 .as_deref()

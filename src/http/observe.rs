@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{ConnectionType, Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpResponse};
@@ -54,7 +54,11 @@ pub async fn observe<B: MessageBody + 'static>(
     if let Some(route) = request.match_pattern() {
         exchange.route = Some(route);
     }
-    let response = as_problem(response, &exchange.id);
+    let mut response = as_problem(response, &exchange.id);
+    if service.shutdown.has_begun() {
+        // Whoever comes back on a new connection meets a server that stays.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let is_download = exchange.method == "GET" && exchange.is_route_of("/download/") && response.status().is_success();
     exchange.answered(&response);
     let open = is_download.then(|| service.metrics.http.open_download());

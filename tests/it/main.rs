@@ -28,6 +28,7 @@ mod owner;
 mod races;
 mod range;
 mod request_log;
+mod rolling;
 mod routes;
 mod secrets;
 mod send_and_get;

@@ -116,6 +116,11 @@ impl Server {
         assert!(status.expect("kill runs").success());
     }
 
+    /// How the process ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("the process can be waited for")
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn wait(&mut self, longest: Duration) -> std::process::ExitStatus {
         let begun = Instant::now();
