@@ -100,6 +100,16 @@ impl Scrape {
         self.sum(name, &[])
     }
 
+    /// Every name that has a sample.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        self.samples.keys().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Every family.
+    pub(crate) fn families(&self) -> impl Iterator<Item = &str> {
+        self.types.keys().map(String::as_str)
+    }
+
     /// Every name with its labels.
     pub(crate) fn series(&self) -> BTreeSet<&(String, BTreeMap<String, String>)> {
         self.samples.keys().collect()

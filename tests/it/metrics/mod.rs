@@ -2,6 +2,7 @@
 
 mod access;
 mod counts;
+mod documents;
 mod hostile;
 
 use std::time::{Duration, Instant};
