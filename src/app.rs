@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::blob::disk::DiskStore;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::http::tls::Certificate;
@@ -22,7 +23,13 @@ use crate::lock::DirectoryLock;
 use crate::metadata::MetadataStore;
 use crate::metadata::sqlite::SqliteStore;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
 use crate::transfer::Transfers;
+
+mod metered;
+
+/// How long the database may take to close when nothing is waited for any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server that listens.
 pub struct App {
@@ -33,6 +40,7 @@ pub struct App {
     metadata: Arc<dyn MetadataStore>,
     service: Arc<Service>,
     server: Server,
+    metrics_server: Option<Server>,
     sweeper: JoinHandle<()>,
     _lock: DirectoryLock,
 }
@@ -52,10 +60,11 @@ impl App {
         create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
-        let blobs = Arc::new(blobs);
         let metadata = SqliteStore::open(&config.database).await;
         let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
-        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
+        let metrics = Arc::new(Metrics::new(SystemClock.now())?);
+        let blobs = metered::blobs(&metrics, "disk", Arc::new(blobs));
+        let metadata = metered::metadata(&metrics, "sqlite", Arc::new(metadata));
         let transfers =
             Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
         let service = Arc::new(Service {
@@ -64,46 +73,56 @@ impl App {
             requests: Arc::new(Semaphore::new(config.max_requests)),
             #[cfg(target_os = "linux")]
             senders: http::Senders::new(tokio::runtime::Handle::current()),
+            metrics,
+            metrics_token: config.metrics_token.clone(),
+            entropy: Arc::new(SystemEntropy),
         });
+        metered::count_places(&service, config.max_requests);
         let certificate = config.tls.clone().map(Certificate::load).transpose()?;
 
         let listener = TcpListener::bind(config.listen)
             .with_context(|| format!("HAULIER_LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-        let stop = stop_requested(service.shutdown.clone())?;
-        let server = http::listen(config, &service, listener, tls, stop)?;
+        let stopping = service.shutdown.clone();
+        let stopping = async move { stopping.stopping().await };
+        let server = http::listen(config, &service, listener, tls, stopping)?;
+        let metrics_server = config.metrics_listen.map(|address| metered::listen(&service, address)).transpose()?;
+        service.shutdown.follow_signals(config.drain_delay)?;
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Ok(Self { address, scheme, metadata, service, server, sweeper, _lock: lock })
+        Ok(Self { address, scheme, metadata, service, server, metrics_server, sweeper, _lock: lock })
     }
 
-    /// Serves until asked to stop, then lets running requests finish.
+    /// Serves until asked to stop, then lets running requests finish; asked again, ends at once.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> anyhow::Result<()> {
-        self.server.await?;
-        self.service.shutdown.begin();
-        self.sweeper.await?;
-        self.metadata.close().await;
+        // Metrics are shown until the end: stopping is when somebody looks.
+        let metrics_server = self.metrics_server.map(tokio::spawn);
+        let shutdown = self.service.shutdown.clone();
+        let finished = async {
+            self.server.await?;
+            shutdown.begin();
+            self.sweeper.await?;
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            result = finished => result?,
+            () = shutdown.cut() => {}
+        }
+        if let Some(server) = metrics_server {
+            server.abort();
+        }
+        tokio::select! {
+            () = self.metadata.close() => {}
+            () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
+        }
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-/// Ends on SIGTERM or SIGINT, after readiness has turned false.
-fn stop_requested(shutdown: Shutdown) -> anyhow::Result<impl Future<Output = ()> + Send> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        shutdown.begin();
-        tracing::info!("stopping: running requests may finish");
-    })
 }
 
 /// Reads the certificate again on SIGHUP; without TLS the signal is ignored rather than deadly.

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use haulier_wire::TokenHash;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use crate::transfer::Token;
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
 mod unit;
+
+/// Shortest token that keeps the metrics: everybody who reaches the server may guess.
+const MIN_METRICS_TOKEN_BYTES: usize = 16;
 
 /// Haulier's server: stores sealed chunks that it cannot open.
 #[derive(Debug, Parser)]
@@ -24,8 +29,8 @@ mod unit;
         http://127.0.0.1:8080 and keeps everything below ./haulier-data: an SQLite file and the chunks.",
     after_help = "Every setting is an environment variable and a flag; a flag wins. Durations: 30s, 10m, 12h, 7d. \
         Sizes: 512KiB, 64MiB, 10GiB, 2TiB, or plain bytes.\n\n\
-        Signals: SIGTERM and SIGINT stop it after running requests have finished; SIGHUP reads the TLS \
-        certificate again.\n\n\
+        Signals: SIGTERM and SIGINT stop it after running requests have finished, a second one at once; SIGHUP reads \
+        the TLS certificate again.\n\n\
         Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings."
 )]
 pub struct Cli {
@@ -90,6 +95,9 @@ struct Settings {
     /// Most requests under way at a time; each costs at most 2 MiB of memory, usually less than 0.5
     #[arg(long, env = "HAULIER_MAX_REQUESTS", default_value = "512", value_name = "COUNT", global = true)]
     max_requests: String,
+    /// When asked to stop: not ready any more, but serve on for so long, until a load balancer has noticed
+    #[arg(long, env = "HAULIER_DRAIN_DELAY", default_value = "0s", value_name = "TIME", global = true)]
+    drain_delay: String,
     /// How long running requests may take to finish when the server stops
     #[arg(long, env = "HAULIER_SHUTDOWN_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
     shutdown_timeout: String,
@@ -99,6 +107,12 @@ struct Settings {
     /// How long the bytes of an expired transfer stay, so that running downloads can finish
     #[arg(long, env = "HAULIER_SWEEP_GRACE", default_value = "1h", value_name = "TIME", global = true)]
     sweep_grace: String,
+    /// A listener of its own for GET /metrics, such as 127.0.0.1:9090; without a token whoever reaches it may read
+    #[arg(long, env = "HAULIER_METRICS_LISTEN", value_name = "ADDR:PORT", global = true)]
+    metrics_listen: Option<String>,
+    /// Token for GET /metrics, which is then on the main listener, too; 16 to 256 characters
+    #[arg(long, env = "HAULIER_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
+    metrics_token: Option<String>,
     /// What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=warn
     #[arg(
         long,
@@ -152,6 +166,12 @@ pub struct Config {
     pub max_connections: usize,
     /// Most requests under way at a time.
     pub max_requests: usize,
+    /// How long to serve on after readiness has turned false.
+    pub drain_delay: Duration,
+    /// Where the metrics have a listener of their own.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Whose holder may read the metrics.
+    pub metrics_token: Option<TokenHash>,
     /// How long running requests may take at the end.
     pub shutdown_timeout: Duration,
     /// Time between sweeps.
@@ -177,12 +197,11 @@ impl Config {
     fn new(settings: Settings) -> anyhow::Result<Self> {
         let limits = limits(&settings)?;
         EnvFilter::try_new(&settings.log).context("HAULIER_LOG: not a log filter")?;
-        let listen = settings.listen.to_socket_addrs().ok().and_then(|mut found| found.next());
         let data_dir = settings.data_dir;
         let sweep_interval = unit::duration("HAULIER_SWEEP_INTERVAL", &settings.sweep_interval)?;
         ensure!(!sweep_interval.is_zero(), "HAULIER_SWEEP_INTERVAL: must be at least 1s");
         Ok(Self {
-            listen: listen.ok_or_else(|| anyhow!("HAULIER_LISTEN: expected ADDRESS:PORT, such as 127.0.0.1:8080"))?,
+            listen: address("HAULIER_LISTEN", &settings.listen)?,
             database: match &settings.database_url {
                 Some(url) => database_path(url)?,
                 None => data_dir.join("haulier.sqlite"),
@@ -197,6 +216,13 @@ impl Config {
             max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?
                 .try_into()?,
             max_requests: unit::count("HAULIER_MAX_REQUESTS", &settings.max_requests, 1, 1 << 20)?.try_into()?,
+            drain_delay: unit::duration("HAULIER_DRAIN_DELAY", &settings.drain_delay)?,
+            metrics_listen: settings
+                .metrics_listen
+                .as_deref()
+                .map(|text| address("HAULIER_METRICS_LISTEN", text))
+                .transpose()?,
+            metrics_token: settings.metrics_token.as_deref().map(metrics_token).transpose()?,
             shutdown_timeout: unit::duration("HAULIER_SHUTDOWN_TIMEOUT", &settings.shutdown_timeout)?,
             sweep_interval,
             data_dir,
@@ -204,6 +230,16 @@ impl Config {
             log_format: log_format(&settings.log_format)?,
         })
     }
+}
+
+fn address(variable: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    let found = text.to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| anyhow!("{variable}: expected ADDRESS:PORT, such as 127.0.0.1:8080"))
+}
+
+fn metrics_token(text: &str) -> anyhow::Result<TokenHash> {
+    let token = Token::new(text).filter(|_| text.len() >= MIN_METRICS_TOKEN_BYTES);
+    Ok(token.context("HAULIER_METRICS_TOKEN: expected 16 to 256 visible ASCII characters")?.hash())
 }
 
 fn limits(settings: &Settings) -> anyhow::Result<Limits> {

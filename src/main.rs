@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use haulier_server::app::App;
 use haulier_server::config::{Cli, Config, unknown_variables};
-use haulier_server::telemetry;
+use haulier_server::telemetry::log;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     };
     // Whatever the folders' modes: what this process writes is for its own user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    telemetry::start(EnvFilter::new(&config.log), config.log_format, std::io::stderr);
+    log::start(EnvFilter::new(&config.log), config.log_format, std::io::stderr);
+    log::report_panics();
     for name in unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!(variable = name, "this variable looks like a setting and is none; see --help");
     }

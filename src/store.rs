@@ -1,6 +1,7 @@
-//! How the database and the blob store fail, as the use cases need to tell it apart.
+//! How the database and the blob store fail, as the use cases need to tell it apart; and what both say of their load.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A failure of the database or of the blob store. Cheap to clone: one failed batch answers many requests.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,6 +27,32 @@ impl StoreError {
     pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
         Self::Unavailable(Arc::new(source.into()))
     }
+}
+
+/// Memory that a store holds for bodies on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BufferUse {
+    /// Held now.
+    pub used_bytes: u64,
+    /// What is left of the budget.
+    pub free_bytes: u64,
+}
+
+/// What a pool of connections says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Which pool.
+    pub name: &'static str,
+    /// Open connections that nobody uses.
+    pub idle: u32,
+    /// Connections in use.
+    pub used: u32,
+    /// Most connections.
+    pub most: u32,
+    /// How often one was asked for.
+    pub acquires: u64,
+    /// How long all who asked have waited together.
+    pub waited: Duration,
 }
 
 impl From<std::io::Error> for StoreError {

@@ -48,8 +48,39 @@ async fn a_caller_that_goes_away_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_dead_worker_is_an_error() {
-    let batcher: Batcher<u32, u32> = Batcher::spawn(4, |_| async { panic!("on purpose") });
-    assert_eq!(batcher.submit(1).await, Err(Stopped));
-    assert_eq!(batcher.submit(1).await, Err(Stopped));
+async fn a_panic_costs_its_batch_and_no_other() {
+    let batcher: Batcher<u32, u32> = Batcher::spawn(4, |items| async move {
+        assert!(!items.contains(&13), "on purpose");
+        items
+    });
+    for _ in 0..3 {
+        assert_eq!(batcher.submit(13).await, Err(BatchError::Panicked));
+        assert_eq!(batcher.submit(1).await, Ok(1));
+    }
+}
+
+#[tokio::test]
+async fn a_panic_before_the_first_await_is_no_other() {
+    let mut calls = 0;
+    let batcher: Batcher<u32, u32> = Batcher::spawn(4, move |items| {
+        calls += 1;
+        assert!(calls > 1, "on purpose");
+        async { items }
+    });
+    assert_eq!(batcher.submit(1).await, Err(BatchError::Panicked));
+    assert_eq!(batcher.submit(1).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_batch_with_too_few_answers_answers_nobody_wrongly() {
+    let batcher: Batcher<u32, u32> = Batcher::spawn(4, |_| async { Vec::new() });
+    assert_eq!(batcher.submit(1).await, Err(BatchError::Panicked));
+}
+
+#[test]
+fn a_runtime_that_ends_is_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let batcher: Batcher<u32, u32> = runtime.block_on(async { Batcher::spawn(4, |items| async { items }) });
+    drop(runtime);
+    assert_eq!(futures::executor::block_on(batcher.submit(1)), Err(BatchError::Stopped));
 }

@@ -19,7 +19,7 @@ use haulier_wire::TransferId;
 use super::{BlobKey, BlobStore, Content, FilePart, StagedBlob};
 use crate::batch::Batcher;
 use crate::lock::DirectoryLock;
-use crate::store::StoreError;
+use crate::store::{BufferUse, StoreError};
 
 mod open;
 mod staged;
@@ -150,6 +150,10 @@ impl BlobStore for DiskStore {
         let staging = self.root.join("staging");
         // A full disk is not a store that is away: reads go on, and writes say 507 by themselves.
         blocking(move || Ok(fs::metadata(staging).map(drop)?)).await
+    }
+
+    fn buffer(&self) -> BufferUse {
+        BufferUse::default()
     }
 }
 

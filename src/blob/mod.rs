@@ -6,6 +6,7 @@
 mod contract;
 pub mod disk;
 mod file;
+pub mod metered;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use haulier_wire::{ChunkIndex, TransferId};
 
-use crate::store::StoreError;
+use crate::store::{BufferUse, StoreError};
 
 pub use file::FilePart;
 
@@ -101,6 +102,9 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// Tells whether the store can be reached.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// The memory that bodies on their way take here, beyond what each request has: nothing in a store that streams.
+    fn buffer(&self) -> BufferUse;
 }
 
 /// A blob that is being written. Dropped without [`StagedBlob::publish`], it leaves nothing that anyone sees.

@@ -20,6 +20,8 @@ fn without_any_setting() {
     assert_eq!(config.limits.default_expiry, Duration::from_secs(7 * 24 * 3600));
     assert_eq!(config.limits.client_timeout, Duration::from_secs(30));
     assert_eq!(config.limits.max_file_bytes, (1 << 53) - 1);
+    assert_eq!((config.metrics_listen, config.metrics_token), (None, None));
+    assert_eq!(config.drain_delay, Duration::ZERO);
     assert_eq!(config.log_format, LogFormat::Text);
 }
 
@@ -41,9 +43,12 @@ fn every_setting_arrives() {
         "--upload-expiry=3m",
         "--client-timeout=4s",
         "--max-connections=5",
+        "--drain-delay=5s",
         "--shutdown-timeout=0s",
         "--sweep-interval=6d",
         "--sweep-grace=0s",
+        "--metrics-listen=127.0.0.1:9090",
+        "--metrics-token=0123456789abcdef",
         "--log=debug",
         "--log-format=json",
     ])
@@ -57,6 +62,9 @@ fn every_setting_arrives() {
     let seconds = [limits.default_expiry, limits.max_expiry, limits.upload_expiry, limits.client_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [3600, 7200, 180, 4]);
     assert_eq!((config.max_connections, config.shutdown_timeout.as_secs()), (5, 0));
+    assert_eq!(config.drain_delay.as_secs(), 5);
+    assert_eq!(config.metrics_listen.map(|address| address.to_string()).as_deref(), Some("127.0.0.1:9090"));
+    assert_eq!(config.metrics_token, Token::new("0123456789abcdef").map(|token| token.hash()));
     assert_eq!((config.sweep_interval.as_secs(), limits.sweep_grace.as_secs()), (6 * 24 * 3600, 0));
     assert_eq!((config.log.as_str(), config.log_format), ("debug", LogFormat::Json));
 }
@@ -90,6 +98,10 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         ("--max-connections=0", "HAULIER_MAX_CONNECTIONS"),
         ("--max-requests=0", "HAULIER_MAX_REQUESTS"),
         ("--shutdown-timeout=-1s", "HAULIER_SHUTDOWN_TIMEOUT"),
+        ("--drain-delay=5", "HAULIER_DRAIN_DELAY"),
+        ("--metrics-listen=9090", "HAULIER_METRICS_LISTEN"),
+        ("--metrics-token=hunter2hunter2!", "HAULIER_METRICS_TOKEN"),
+        ("--metrics-token=hunter2 hunter2 hunter2", "HAULIER_METRICS_TOKEN"),
         ("--sweep-interval=0s", "HAULIER_SWEEP_INTERVAL"),
         ("--sweep-grace=1w", "HAULIER_SWEEP_GRACE"),
         ("--log=haulier=loud", "HAULIER_LOG"),

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::{Service, problem};
 
 /// Paths that need no place: they cost nothing, and a full server is still a healthy one.
-const FREE_PATHS: [&str; 3] = ["/healthz", "/readyz", "/api/config"];
+const FREE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/api/config"];
 /// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
 const SLOWEST_PIECE: Duration = Duration::from_secs(256);
 
@@ -35,6 +35,7 @@ pub(super) async fn admit<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let Ok(permit) = Arc::clone(&service.requests).try_acquire_owned() else {
+        service.metrics.http.refused.inc();
         let (request, _) = request.into_parts();
         return Ok(ServiceResponse::new(request, problem::render(&Problem::new(ProblemType::Unavailable))));
     };

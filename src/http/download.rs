@@ -19,7 +19,7 @@ use crate::transfer::{ByteStream, Content};
 #[cfg(not(target_os = "linux"))]
 use actix_web::body::BoxBody;
 #[cfg(target_os = "linux")]
-use {super::sendfile::FileBody, super::socket::Outlet};
+use {super::observe::SentBytes, super::sendfile::FileBody, super::socket::Outlet, actix_web::HttpMessage as _};
 
 /// The owner may change the expiry.
 const CACHE_MANIFEST: &str = "private, no-cache";
@@ -72,9 +72,12 @@ pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Resul
 /// A file goes by itself where its connection lends its writing end; whatever else is streamed.
 #[cfg(target_os = "linux")]
 fn by_itself(service: &Service, request: &HttpRequest, content: Content) -> Result<FileBody, Content> {
-    match (content, request.conn_data::<Outlet>()) {
-        (Content::File(part), Some(outlet)) => Ok(FileBody::new(part, outlet.clone(), service.senders.clone())),
-        (content, _) => Err(content),
+    let sent = request.extensions().get::<SentBytes>().cloned();
+    match (content, request.conn_data::<Outlet>(), sent) {
+        (Content::File(part), Some(outlet), Some(sent)) => {
+            Ok(FileBody::new(part, outlet.clone(), service.senders.clone(), sent))
+        }
+        (content, ..) => Err(content),
     }
 }
 

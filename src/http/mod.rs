@@ -2,11 +2,13 @@
 
 mod admission;
 mod body;
+mod cors;
 mod create;
 mod delete;
 mod download;
 mod listen;
-mod middleware;
+mod metrics;
+mod observe;
 mod path;
 mod problem;
 mod range;
@@ -22,12 +24,14 @@ mod upload;
 use actix_web::web::{self, ServiceConfig};
 
 pub use listen::listen;
+pub use metrics::route as metrics_route;
+pub use observe::observe;
 #[cfg(target_os = "linux")]
 pub use sendfile::Senders;
 pub use service::Service;
 
 use admission::admit;
-use middleware::{cors, observe};
+use cors::cors;
 
 /// The route table. The seed's bare `/transfers` answers the same as `/api/transfers`.
 fn routes(config: &mut ServiceConfig) {
@@ -38,6 +42,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(resource("/api/config").route(web::get().to(service::config)).route(web::head().to(service::config)))
         .service(resource("/healthz").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)))
         .service(resource("/readyz").route(web::get().to(service::readyz)).route(web::head().to(service::readyz)))
+        .service(web::resource(metrics::PATH).to(metrics::guarded))
         .default_service(web::to(problem::no_route));
 }
 

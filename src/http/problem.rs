@@ -169,7 +169,15 @@ pub(super) fn render(problem: &Problem) -> HttpResponse {
         }
         _ => {}
     }
-    response.body(serde_json::to_vec(problem).unwrap_or_default())
+    let mut response = response.body(document(problem));
+    // For whoever knows which request this was.
+    response.extensions_mut().insert(problem.clone());
+    response
+}
+
+/// A problem document as it travels.
+pub(super) fn document(problem: &Problem) -> Vec<u8> {
+    serde_json::to_vec(problem).unwrap_or_default()
 }
 
 /// The problem type that stands for a bare status: what the framework answers by itself.
@@ -204,7 +212,7 @@ fn allowed_methods(pattern: &str) -> Option<&'static str> {
         "/upload/{id}" => "GET, HEAD, PATCH",
         "/delete/{id}" => "DELETE",
         "/manifest/{id}" | "/info/{id}" | "/download/{id}/chunk/{n}" | "/download/{id}" => "GET, HEAD",
-        "/config" | "/healthz" | "/readyz" => "GET, HEAD",
+        "/config" | "/healthz" | "/readyz" | "/metrics" => "GET, HEAD",
         _ => return None,
     })
 }

@@ -21,6 +21,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::observe::SentBytes;
 use super::socket::Outlet;
 use crate::transfer::FilePart;
 
@@ -50,8 +51,11 @@ impl Senders {
 pub(super) struct FileBody(LocalBoxStream<'static, io::Result<Bytes>>);
 
 impl FileBody {
-    pub(super) fn new(part: FilePart, outlet: Outlet, senders: Senders) -> Self {
-        Self(stream::try_unfold(Step::Head(part), move |step| step.next(outlet.clone(), senders.clone())).boxed_local())
+    pub(super) fn new(part: FilePart, outlet: Outlet, senders: Senders, sent: SentBytes) -> Self {
+        Self(
+            stream::try_unfold(Step::Head(part, sent), move |step| step.next(outlet.clone(), senders.clone()))
+                .boxed_local(),
+        )
     }
 }
 
@@ -70,7 +74,7 @@ impl MessageBody for FileBody {
 /// What is to be done next.
 enum Step {
     /// The framework has to send the head.
-    Head(FilePart),
+    Head(FilePart, SentBytes),
     /// Bytes are to be sent.
     Send(Sending),
     /// There was no room for more.
@@ -83,13 +87,14 @@ enum Step {
 struct Sending {
     part: FilePart,
     writer: OwnedWriteHalf,
+    sent: SentBytes,
 }
 
 impl Step {
     /// Does it. An empty piece says that the reader took bytes.
     async fn next(self, outlet: Outlet, senders: Senders) -> io::Result<Option<(Bytes, Self)>> {
         let sending = match self {
-            Self::Head(part) => Sending { part, writer: outlet.take().await? },
+            Self::Head(part, sent) => Sending { part, writer: outlet.take().await?, sent },
             Self::Send(sending) => sending,
             Self::Wait(sending) => {
                 sending.writer.writable().await?;
@@ -103,7 +108,7 @@ impl Step {
             sending.turn()
         });
         let step = match turn.await.map_err(io::Error::other)?? {
-            Self::Send(Sending { part, writer }) if part.range.is_empty() => {
+            Self::Send(Sending { part, writer, .. }) if part.range.is_empty() => {
                 outlet.give_back(writer);
                 Self::Done
             }
@@ -119,12 +124,12 @@ impl Sending {
         let socket: &TcpStream = self.writer.as_ref();
         let turn_end = self.part.range.end.min(self.part.range.start + TURN_BYTES);
         while self.part.range.start < turn_end {
-            if !is_full(send(socket, &mut self.part, turn_end))? {
+            if !is_full(send(socket, &mut self.part, turn_end, &self.sent))? {
                 continue;
             }
             await_room(socket)?;
             // The runtime only hears of changes: a try that it sees fail is what it watches from.
-            if is_full(socket.try_io(Interest::WRITABLE, || send(socket, &mut self.part, turn_end)))? {
+            if is_full(socket.try_io(Interest::WRITABLE, || send(socket, &mut self.part, turn_end, &self.sent)))? {
                 return Ok(Step::Wait(self));
             }
         }
@@ -133,12 +138,16 @@ impl Sending {
 }
 
 /// Sends some bytes of the part, at least one.
-fn send(socket: &TcpStream, part: &mut FilePart, end: u64) -> io::Result<()> {
+fn send(socket: &TcpStream, part: &mut FilePart, end: u64, sent: &SentBytes) -> io::Result<()> {
     let most = usize::try_from(end - part.range.start).map_err(io::Error::other)?;
     match sendfile(socket, &part.file, Some(&mut part.range.start), most) {
         // The file became shorter: what was announced cannot come any more.
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(bytes) => {
+            sent.add(bytes as u64);
+            Ok(())
+        }
+        Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

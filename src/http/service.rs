@@ -7,13 +7,15 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use haulier_wire::api::ServerConfig;
 use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
-use haulier_wire::{ByteLen, ChunkCount, Problem, ProblemType};
+use haulier_wire::{ByteLen, ChunkCount, Problem, ProblemType, TokenHash};
 use tokio::sync::Semaphore;
 
 use super::problem::HttpError;
 #[cfg(target_os = "linux")]
 use super::sendfile::Senders;
+use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
 use crate::transfer::Transfers;
 use crate::transfer::state::MIN_EXPIRY;
 
@@ -29,6 +31,12 @@ pub struct Service {
     /// Who sends files.
     #[cfg(target_os = "linux")]
     pub senders: Senders,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who may read the metrics on the main listener; nobody when absent.
+    pub metrics_token: Option<TokenHash>,
+    /// Where the ids of requests come from.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 pub(super) async fn config(service: Data<Service>) -> HttpResponse {

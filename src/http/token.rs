@@ -14,6 +14,8 @@ pub(super) enum Role {
     Owner,
     /// Reads.
     Download,
+    /// The operator's metrics.
+    Metrics,
 }
 
 /// Reads the token of `role`; the owner's may also come in its own header.
@@ -24,7 +26,7 @@ pub(super) fn presented(request: &HttpRequest, role: Role) -> Result<Option<Toke
     let bearer = bearer(request)?;
     let named = match role {
         Role::Owner => single(request, header::OWNER_TOKEN)?.map(token).transpose()?,
-        Role::Download => None,
+        Role::Download | Role::Metrics => None,
     };
     match (bearer, named) {
         (Some(bearer), Some(named)) if !bearer.is_same(&named) => Err(HttpError::new(

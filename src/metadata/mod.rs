@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod contract;
+pub mod metered;
+mod pool;
 mod sql;
 pub mod sqlite;
 
@@ -12,7 +14,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, ChunkLayout, Timestamp, TokenHash, TransferId, TransferKind};
 
-use crate::store::StoreError;
+use crate::store::{PoolUse, StoreError};
 
 /// A BLAKE3 or SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -219,6 +221,9 @@ pub trait MetadataStore: Debug + Send + Sync {
 
     /// Tells whether the database can be reached and takes writes.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How busy its connections are.
+    fn pools(&self) -> Vec<PoolUse>;
 
     /// Ends all connections, after what is under way.
     async fn close(&self);

@@ -11,16 +11,16 @@ use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row as _, Sqlite};
 
+use super::pool::Pool;
 use super::{
     ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk, Transfer,
     sql,
 };
-use crate::store::StoreError;
+use crate::store::{PoolUse, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -32,8 +32,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// One SQLite file, which this process alone writes.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Pool<Sqlite>,
+    readers: Pool<Sqlite>,
 }
 
 impl SqliteStore {
@@ -57,7 +57,7 @@ impl SqliteStore {
         let writer = pool(1).connect_with(options.clone()).await.with_context(open)?;
         MIGRATIONS.run(&writer).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.with_context(open)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer: Pool::new("writer", writer), readers: Pool::new("readers", readers) })
     }
 
     /// Begins a write at once: a transaction that began by reading could not be upgraded beside another.
@@ -104,7 +104,10 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn sealed_metadata(&self, id: TransferId) -> Result<Option<Vec<u8>>, StoreError> {
-        let row = sqlx::query(sql::SELECT_SEALED_METADATA).bind(id.as_str()).fetch_optional(&self.readers).await?;
+        let row = sqlx::query(sql::SELECT_SEALED_METADATA)
+            .bind(id.as_str())
+            .fetch_optional(&mut *self.readers.acquire().await?)
+            .await?;
         Ok(row.map(|row| row.try_get("sealed")).transpose()?)
     }
 
@@ -150,7 +153,7 @@ impl MetadataStore for SqliteStore {
         index: ChunkIndex,
     ) -> Result<Option<(Transfer, Option<StoredChunk>)>, StoreError> {
         let query = sqlx::query(sql::SELECT_TRANSFER_AND_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
-        let Some(row) = query.fetch_optional(&self.readers).await? else { return Ok(None) };
+        let Some(row) = query.fetch_optional(&mut *self.readers.acquire().await?).await? else { return Ok(None) };
         let blake3: Option<Vec<u8>> = row.try_get("blake3")?;
         let chunk = blake3.map(|blake3| stored_chunk(&row, blake3)).transpose()?;
         Ok(Some((sql::transfer(&row)?, chunk)))
@@ -159,7 +162,7 @@ impl MetadataStore for SqliteStore {
     async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError> {
         let limit = i64::try_from(most).map_err(StoreError::internal)?;
         let query = sqlx::query(sql::SELECT_MISSING).bind(id.as_str()).bind(i64::from(total)).bind(limit);
-        let rows = query.fetch_all(&self.readers).await?;
+        let rows = query.fetch_all(&mut *self.readers.acquire().await?).await?;
         rows.iter().map(|row| Ok([index_column(row, "first")?, index_column(row, "last")?])).collect()
     }
 
@@ -174,28 +177,28 @@ impl MetadataStore for SqliteStore {
         let query = sqlx::query(sql::COMPLETE).bind(id.as_str());
         let query = query.bind(at.as_millisecond()).bind(expires_at.as_millisecond());
         let query = query.bind(expires_in_ms).bind(asked_at);
-        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
     }
 
     async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
         let (expires_in_ms, expires_at) = sql::expiry_columns(expiry);
         let query = sqlx::query(sql::SET_EXPIRY).bind(id.as_str()).bind(expires_in_ms).bind(expires_at);
-        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
     }
 
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {
         let query = sqlx::query(sql::DELETE).bind(id.as_str()).bind(at.as_millisecond());
-        Ok(query.execute(&self.writer).await?.rows_affected() == 1)
+        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
     }
 
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError> {
-        sqlx::query(sql::COUNT_DOWNLOAD).bind(id.as_str()).execute(&self.writer).await?;
+        sqlx::query(sql::COUNT_DOWNLOAD).bind(id.as_str()).execute(&mut *self.writer.acquire().await?).await?;
         Ok(())
     }
 
     async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
         let query = sqlx::query(sql::SELECT_SWEEPABLE).bind(ended_before.as_millisecond()).bind(i64::from(most));
-        let rows = query.fetch_all(&self.readers).await?;
+        let rows = query.fetch_all(&mut *self.readers.acquire().await?).await?;
         rows.iter().map(|row| row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)).collect()
     }
 
@@ -208,9 +211,13 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        sqlx::query("SELECT 1").execute(&mut *self.readers.acquire().await?).await?;
         // The writer, too: an empty transaction writes and syncs nothing.
         self.begin().await?.commit().await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vec![self.writer.usage(), self.readers.usage()]
     }
 
     async fn close(&self) {

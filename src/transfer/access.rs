@@ -21,7 +21,9 @@ impl Token {
         (visible && (1..=MAX_TOKEN_BYTES).contains(&text.len())).then(|| Self(text.to_owned()))
     }
 
-    fn hash(&self) -> TokenHash {
+    /// What is kept of it.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
         TokenHash::from_digest(&Sha256::digest(self.0.as_bytes()).into())
     }
 

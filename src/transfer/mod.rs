@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use haulier_wire::{Timestamp, TransferId};
 
-use crate::batch::Batcher;
+use crate::batch::{BatchError, Batcher};
 use crate::blob::{BlobKey, BlobStore};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -209,5 +209,14 @@ pub enum TransferError {
     Store(#[from] StoreError),
     /// The process is shutting down.
     #[error(transparent)]
-    Stopped(#[from] crate::batch::Stopped),
+    Stopped(BatchError),
+}
+
+impl From<BatchError> for TransferError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Stopped => Self::Stopped(error),
+            BatchError::Panicked => StoreError::internal(error).into(),
+        }
+    }
 }

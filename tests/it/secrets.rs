@@ -1,13 +1,22 @@
 //! No secret in any log: a send and a receive with planted secrets, everything logged, then searched.
 
-use crate::harness::{DOWNLOAD_TOKEN, Haulier, Http, OWNER_TOKEN, Reply, Sample, Server, ServerOptions};
+use crate::harness::{
+    DOWNLOAD_TOKEN, Haulier, Http, METRICS_TOKEN, OWNER_TOKEN, Reply, Sample, Scrape, Server, ServerOptions,
+};
 
 #[tokio::test]
 async fn the_whole_log_of_a_send_and_a_receive_holds_no_secret() {
+    for format in ["text", "json"] {
+        log_holds_no_secret(format).await;
+    }
+}
+
+async fn log_holds_no_secret(format: &str) {
     let folder = tempfile::TempDir::new().expect("a folder");
     let log = folder.path().join("server.log");
     // Everything that our own code and the framework would ever say.
-    let options = ServerOptions::default().env("HAULIER_LOG", "trace").log_to(&log);
+    let options = ServerOptions::default().env("HAULIER_LOG", "trace").env("HAULIER_LOG_FORMAT", format);
+    let options = options.env("HAULIER_METRICS_TOKEN", METRICS_TOKEN).log_to(&log);
     let mut server = Server::start_with(options);
     let http = Http::new(&server);
 
@@ -23,6 +32,7 @@ async fn the_whole_log_of_a_send_and_a_receive_holds_no_secret() {
     Reply::to(wrong).await;
     Reply::to(http.post("/api/transfers/create").body("{\"owner_token_hash\":\"planted-body-4711\"}")).await;
     Reply::to(http.get(&format!("/api/transfers/info/{}?access_token=planted-query-4711", sample.id))).await;
+    Scrape::of(&http).await;
     sample.delete(&http).await.ok();
 
     server.signal("TERM");
@@ -35,6 +45,7 @@ async fn the_whole_log_of_a_send_and_a_receive_holds_no_secret() {
         key,
         OWNER_TOKEN,
         DOWNLOAD_TOKEN,
+        METRICS_TOKEN,
         "planted-passphrase",
         "planted-file-name",
         "planted-plaintext",

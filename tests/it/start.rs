@@ -109,9 +109,12 @@ fn help_explains_every_variable() {
         "CLIENT_TIMEOUT",
         "MAX_CONNECTIONS",
         "MAX_REQUESTS",
+        "DRAIN_DELAY",
         "SHUTDOWN_TIMEOUT",
         "SWEEP_INTERVAL",
         "SWEEP_GRACE",
+        "METRICS_LISTEN",
+        "METRICS_TOKEN",
         "LOG",
         "LOG_FORMAT",
     ] {
@@ -119,7 +122,7 @@ fn help_explains_every_variable() {
         assert!(help.contains(&variable) && help.contains(&flag), "{name}");
     }
     // A setting that nobody told this test about.
-    assert_eq!(help.matches("[env: HAULIER_").count(), 20);
+    assert_eq!(help.matches("[env: HAULIER_").count(), 23);
     assert!(help.contains("SIGHUP") && help.contains("Exit status"));
     let version = run(folder.path(), &[], &["--version"]);
     assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));

@@ -31,8 +31,12 @@ fn connection() -> (Socket, Peer) {
     (Socket::new(TcpStream::from_std(ours).expect("a stream")), peer)
 }
 
+fn sent() -> SentBytes {
+    SentBytes::new(prometheus::IntCounter::new("sent", "bytes").expect("a counter"))
+}
+
 fn body(socket: &Socket, file: File, range: std::ops::Range<u64>) -> FileBody {
-    FileBody::new(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()))
+    FileBody::new(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()), sent())
 }
 
 async fn next(body: &mut FileBody) -> Option<io::Result<Bytes>> {
@@ -136,7 +140,7 @@ async fn a_reader_that_stops_holds_no_thread() {
         let (mut socket, peer) = connection();
         let part = FilePart { file: file(&content(1)), range: 0..32 << 20 };
         part.file.set_len(32 << 20).expect("long");
-        let mut body = FileBody::new(part, socket.outlet(), senders.clone());
+        let mut body = FileBody::new(part, socket.outlet(), senders.clone(), sent());
         assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
         poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");
         let turn = tokio::time::timeout(Duration::from_secs(10), next(&mut body));

@@ -20,9 +20,15 @@ async fn keeps_the_contract() {
 async fn syncs_every_commit() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
-    let row = sqlx::query("PRAGMA synchronous").fetch_one(&store.writer).await.expect("answers");
+    let row = sqlx::query("PRAGMA synchronous")
+        .fetch_one(&mut *store.writer.acquire().await.expect("a connection"))
+        .await
+        .expect("answers");
     assert_eq!(row.get::<i64, _>(0), 2, "FULL: a commit is durable when it returns");
-    let row = sqlx::query("PRAGMA journal_mode").fetch_one(&store.writer).await.expect("answers");
+    let row = sqlx::query("PRAGMA journal_mode")
+        .fetch_one(&mut *store.writer.acquire().await.expect("a connection"))
+        .await
+        .expect("answers");
     assert_eq!(row.get::<String, _>(0), "wal");
 }
 
@@ -84,7 +90,9 @@ async fn reservations_that_fail_leave_no_writer_without_syncs() {
     drop(store.begin_with(Durable::WithTheNext).await.expect("begins"));
     assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "given up");
 
-    sqlx::query("ALTER TABLE chunks RENAME TO elsewhere").execute(&store.writer).await.expect("renamed");
+    let mut writer = store.writer.acquire().await.expect("free");
+    sqlx::query("ALTER TABLE chunks RENAME TO elsewhere").execute(&mut *writer).await.expect("renamed");
+    drop(writer);
     store.record(&[chunk_record(Step::Reserve)]).await.expect_err("there is no such table");
     assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "failed");
 
@@ -111,7 +119,12 @@ async fn opens_again_what_it_wrote() {
 async fn readers_cannot_write() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
-    assert!(sqlx::query("DELETE FROM transfers").execute(&store.readers).await.is_err());
+    assert!(
+        sqlx::query("DELETE FROM transfers")
+            .execute(&mut *store.readers.acquire().await.expect("a connection"))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Server;
+use super::http::is_request_id;
 
 /// Longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,6 +77,7 @@ impl BareReply {
         assert!(self.head.contains(&format!("content-type: {PROBLEM_JSON}\r\n")), "{self:?}");
         let problem: Problem = serde_json::from_slice(&self.body).expect("a problem document");
         assert_eq!((problem.kind, problem.status), (kind, self.status), "{problem:?}");
+        assert!(problem.instance.as_deref().is_some_and(is_request_id), "{problem:?}");
         problem
     }
 }

@@ -30,6 +30,11 @@ impl Http {
         Self { client, base: server.url().to_owned() }
     }
 
+    /// Requests to any address, such as `http://127.0.0.1:9090`.
+    pub(crate) fn at(base: &str) -> Self {
+        Self { client: Client::builder().no_proxy().build().expect("a client"), base: base.to_owned() }
+    }
+
     /// With a client that was built for the occasion.
     pub(crate) fn with_client(server: &Server, client: Client) -> Self {
         Self { client, base: server.url().to_owned() }
@@ -74,6 +79,7 @@ impl Reply {
                 assert_eq!(problem.status, status.as_u16());
                 assert_eq!(problem.kind.status(), status.as_u16());
                 assert_eq!(problem.title, problem.kind.title());
+                assert!(problem.instance.as_deref().is_some_and(is_request_id), "{problem:?}");
                 assert!(status.is_client_error() || status.as_u16() == 507 || problem.detail.is_none(), "{problem:?}");
             }
         }
@@ -101,4 +107,10 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_str().expect("ASCII")
     }
+}
+
+/// Whether a problem says which request it was.
+pub(crate) fn is_request_id(instance: &str) -> bool {
+    let id = instance.strip_prefix("urn:haulier:request:");
+    id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

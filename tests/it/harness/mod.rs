@@ -7,13 +7,15 @@ mod http;
 mod process;
 mod proxy;
 mod sample;
+mod scrape;
 mod terminal;
 
 pub(crate) use connection::Connection;
 pub(crate) use eventually::{eventually, files_below};
 pub(crate) use haulier::{Haulier, sha256_of};
 pub(crate) use http::{Http, Reply};
-pub(crate) use process::{Server, ServerOptions};
+pub(crate) use process::{Server, ServerOptions, free_address};
 pub(crate) use proxy::{Action, Answer, Proxy, Request};
 pub(crate) use sample::{DOWNLOAD_TOKEN, OWNER_TOKEN, Sample, random_bytes, token_hash};
+pub(crate) use scrape::{METRICS_TOKEN, Scrape};
 pub(crate) use terminal::Terminal;

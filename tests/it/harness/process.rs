@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,6 +116,11 @@ impl Server {
         assert!(status.expect("kill runs").success());
     }
 
+    /// How the process ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("the process can be waited for")
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn wait(&mut self, longest: Duration) -> std::process::ExitStatus {
         let begun = Instant::now();
@@ -141,6 +147,12 @@ pub(super) fn peak_rss_bytes(pid: u32) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok())?;
     Some(kib * 1024)
+}
+
+/// An address on this machine that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 fn log_sink(path: Option<&Path>) -> Stdio {

@@ -1,0 +1,129 @@
+//! A database that is measured: every call goes through to the one inside, which knows nothing of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use haulier_wire::{ChunkIndex, Timestamp, TransferId};
+
+use super::{ChunkRecord, Created, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk, Transfer};
+use crate::store::{PoolUse, StoreError};
+use crate::telemetry::metrics::DatabaseMetrics;
+
+/// Measures the database inside.
+#[derive(Debug)]
+pub struct MeteredMetadata {
+    inner: Arc<dyn MetadataStore>,
+    metrics: DatabaseMetrics,
+}
+
+impl MeteredMetadata {
+    /// Measures `inner` from now on.
+    #[must_use]
+    pub fn new(inner: Arc<dyn MetadataStore>, metrics: DatabaseMetrics) -> Self {
+        Self { inner, metrics }
+    }
+
+    /// Measures one call.
+    async fn step<T>(
+        &self,
+        step: &'static str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.metrics.steps.measure(step, work).await
+    }
+}
+
+#[async_trait]
+impl MetadataStore for MeteredMetadata {
+    async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError> {
+        self.step("create", self.inner.create(new)).await
+    }
+
+    async fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StoreError> {
+        self.step("transfer", self.inner.transfer(id)).await
+    }
+
+    async fn sealed_metadata(&self, id: TransferId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.step("sealed_metadata", self.inner.sealed_metadata(id)).await
+    }
+
+    async fn set_sealed_metadata(&self, id: TransferId, sealed: &[u8]) -> Result<SetOnce, StoreError> {
+        self.step("set_sealed_metadata", self.inner.set_sealed_metadata(id, sealed)).await
+    }
+
+    async fn record(&self, records: &[ChunkRecord]) -> Result<Vec<Recorded>, StoreError> {
+        let begun = Instant::now();
+        let recorded = self.step("commit", self.inner.record(records)).await;
+        let took = begun.elapsed();
+        self.metrics.batch_records.observe(u32::try_from(records.len()).unwrap_or(u32::MAX).into());
+        for record in records {
+            let step = match record.step {
+                Step::Reserve => "reserve",
+                Step::Store => "store",
+            };
+            // Whoever shares a commit waits for all of it.
+            self.metrics.steps.took(step, took);
+        }
+        recorded
+    }
+
+    async fn transfer_and_chunk(
+        &self,
+        id: TransferId,
+        index: ChunkIndex,
+    ) -> Result<Option<(Transfer, Option<StoredChunk>)>, StoreError> {
+        self.step("transfer_and_chunk", self.inner.transfer_and_chunk(id, index)).await
+    }
+
+    async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError> {
+        self.step("missing", self.inner.missing(id, total, most)).await
+    }
+
+    async fn complete(
+        &self,
+        id: TransferId,
+        at: Timestamp,
+        expiry: Expiry,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.step("complete", self.inner.complete(id, at, expiry, expires_at)).await
+    }
+
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
+        self.step("set_expiry", self.inner.set_expiry(id, expiry)).await
+    }
+
+    async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {
+        self.step("delete", self.inner.delete(id, at)).await
+    }
+
+    async fn count_download(&self, id: TransferId) -> Result<(), StoreError> {
+        self.step("count_download", self.inner.count_download(id)).await
+    }
+
+    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
+        self.step("sweepable", self.inner.sweepable(ended_before, most)).await
+    }
+
+    async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
+        self.step("swept", self.inner.swept(id)).await?;
+        self.metrics.swept.inc();
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.step("probe", self.inner.probe()).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        self.inner.pools()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
