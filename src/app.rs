@@ -15,18 +15,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::blob::disk::DiskStore;
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::entropy::SystemEntropy;
 use crate::http::tls::Certificate;
 use crate::http::{self, Service};
 use crate::job;
-use crate::lock::DirectoryLock;
-use crate::metadata::MetadataStore;
-use crate::metadata::sqlite::SqliteStore;
 use crate::shutdown::Shutdown;
-use crate::transfer::Transfers;
+
+mod stores;
+
+pub use stores::{Stores, migrate};
 
 /// How long a connection whose body was refused is read on, so that the client sees the answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -40,11 +37,10 @@ pub struct App {
     pub address: SocketAddr,
     /// `http` or `https`.
     pub scheme: &'static str,
-    metadata: Arc<dyn MetadataStore>,
+    stores: Stores,
     service: Arc<Service>,
     server: Server,
     sweeper: JoinHandle<()>,
-    _lock: DirectoryLock,
 }
 
 impl std::fmt::Debug for App {
@@ -59,15 +55,8 @@ impl App {
     /// # Errors
     /// Whatever keeps the process from doing its work: folders, files, database, certificate, port.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
-        create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
-        let lock = DirectoryLock::acquire(&config.data_dir)?;
-        let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
-        let blobs = Arc::new(blobs);
-        let metadata = SqliteStore::open(&config.database).await;
-        let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
-        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
-        let transfers =
-            Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
+        let stores = Stores::open(config).await?;
+        let transfers = stores.transfers(config.limits);
         let service = Arc::new(Service {
             transfers,
             shutdown: Shutdown::default(),
@@ -82,7 +71,7 @@ impl App {
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Ok(Self { address, scheme, metadata, service, server, sweeper, _lock: lock })
+        Ok(Self { address, scheme, stores, service, server, sweeper })
     }
 
     /// Serves until asked to stop, then lets running requests finish.
@@ -93,7 +82,7 @@ impl App {
         self.server.await?;
         self.service.shutdown.begin();
         self.sweeper.await?;
-        self.metadata.close().await;
+        self.stores.metadata.close().await;
         tracing::info!("stopped");
         Ok(())
     }
