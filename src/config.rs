@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
+pub mod command;
 mod unit;
+
+pub use command::Command;
 
 /// Haulier's server: stores sealed chunks that it cannot open.
 #[derive(Debug, Parser)]
@@ -26,7 +29,8 @@ mod unit;
         Sizes: 512KiB, 64MiB, 10GiB, 2TiB, or plain bytes.\n\n\
         Signals: SIGTERM and SIGINT stop it after running requests have finished; SIGHUP reads the TLS \
         certificate again.\n\n\
-        Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings."
+        Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings. The other \
+        commands: 0 done and well, 1 failed or damage found, 2 wrong flags or settings."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -35,15 +39,9 @@ pub struct Cli {
     settings: Settings,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-enum Command {
-    /// Serve (this is what happens without a command)
-    Serve,
-}
-
 /// The settings as they are given: texts, checked in [`Config::new`].
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
 struct Settings {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "HAULIER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", global = true)]
@@ -167,9 +165,9 @@ impl Cli {
     ///
     /// # Errors
     /// The first setting that is wrong, by the name of its variable.
-    pub fn config(self) -> anyhow::Result<Config> {
-        let Self { command: Some(Command::Serve) | None, settings } = self;
-        Config::new(settings)
+    pub fn check(self) -> anyhow::Result<(Command, Config)> {
+        let config = Config::new(self.settings)?;
+        Ok((self.command.unwrap_or(Command::Serve), config))
     }
 }
 

@@ -23,6 +23,7 @@ mod lies;
 mod malformed;
 mod memory;
 mod network;
+mod operator;
 mod owner;
 mod races;
 mod range;
