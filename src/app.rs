@@ -12,21 +12,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::blob::disk::DiskStore;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::http::tls::Certificate;
 use crate::http::{self, Service};
 use crate::job;
-use crate::lock::DirectoryLock;
-use crate::metadata::MetadataStore;
-use crate::metadata::sqlite::SqliteStore;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
-use crate::transfer::Transfers;
 
 mod metered;
+mod stores;
+
+pub use stores::{Stores, migrate};
 
 /// How long the database may take to close when nothing is waited for any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -37,12 +35,11 @@ pub struct App {
     pub address: SocketAddr,
     /// `http` or `https`.
     pub scheme: &'static str,
-    metadata: Arc<dyn MetadataStore>,
+    stores: Stores,
     service: Arc<Service>,
     server: Server,
     metrics_server: Option<Server>,
     sweeper: JoinHandle<()>,
-    _lock: DirectoryLock,
 }
 
 impl std::fmt::Debug for App {
@@ -57,16 +54,10 @@ impl App {
     /// # Errors
     /// Whatever keeps the process from doing its work: folders, files, database, certificate, port.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
-        create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
-        let lock = DirectoryLock::acquire(&config.data_dir)?;
-        let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
-        let metadata = SqliteStore::open(&config.database).await;
-        let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
+        let mut stores = Stores::open(config).await?;
         let metrics = Arc::new(Metrics::new(SystemClock.now())?);
-        let blobs = metered::blobs(&metrics, "disk", Arc::new(blobs));
-        let metadata = metered::metadata(&metrics, "sqlite", Arc::new(metadata));
-        let transfers =
-            Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
+        metered::measure(&metrics, &mut stores);
+        let transfers = stores.transfers(config.limits);
         let service = Arc::new(Service {
             transfers,
             shutdown: Shutdown::default(),
@@ -92,7 +83,7 @@ impl App {
         reload_on_hangup(certificate)?;
         let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Ok(Self { address, scheme, metadata, service, server, metrics_server, sweeper, _lock: lock })
+        Ok(Self { address, scheme, stores, service, server, metrics_server, sweeper })
     }
 
     /// Serves until asked to stop, then lets running requests finish; asked again, ends at once.
@@ -117,7 +108,7 @@ impl App {
             server.abort();
         }
         tokio::select! {
-            () = self.metadata.close() => {}
+            () = self.stores.metadata.close() => {}
             () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
         }
         tracing::info!("stopped");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use haulier_wire::TokenHash;
 use tracing_subscriber::EnvFilter;
 use url::Url;
@@ -13,7 +13,10 @@ use url::Url;
 use crate::transfer::Token;
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
+pub mod command;
 mod unit;
+
+pub use command::Command;
 
 /// Shortest token that keeps the metrics: everybody who reaches the server may guess.
 const MIN_METRICS_TOKEN_BYTES: usize = 16;
@@ -31,7 +34,8 @@ const MIN_METRICS_TOKEN_BYTES: usize = 16;
         Sizes: 512KiB, 64MiB, 10GiB, 2TiB, or plain bytes.\n\n\
         Signals: SIGTERM and SIGINT stop it after running requests have finished, a second one at once; SIGHUP reads \
         the TLS certificate again.\n\n\
-        Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings."
+        Exit status: 0 stopped as asked, 1 failed while starting or running, 2 wrong flags or settings. The other \
+        commands: 0 done and well, 1 failed or damage found, 2 wrong flags or settings."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -40,15 +44,9 @@ pub struct Cli {
     settings: Settings,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-enum Command {
-    /// Serve (this is what happens without a command)
-    Serve,
-}
-
 /// The settings as they are given: texts, checked in [`Config::new`].
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
 struct Settings {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "HAULIER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", global = true)]
@@ -187,9 +185,9 @@ impl Cli {
     ///
     /// # Errors
     /// The first setting that is wrong, by the name of its variable.
-    pub fn config(self) -> anyhow::Result<Config> {
-        let Self { command: Some(Command::Serve) | None, settings } = self;
-        Config::new(settings)
+    pub fn check(self) -> anyhow::Result<(Command, Config)> {
+        let config = Config::new(self.settings)?;
+        Ok((self.command.unwrap_or(Command::Serve), config))
     }
 }
 

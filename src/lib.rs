@@ -12,6 +12,7 @@ pub mod http;
 pub mod job;
 pub mod lock;
 pub mod metadata;
+pub mod operator;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 
+use super::Stores;
 use crate::blob::BlobStore;
 use crate::blob::metered::MeteredBlobs;
 use crate::http::{self, Service};
@@ -20,20 +21,20 @@ use crate::telemetry::metrics::Metrics;
 /// How long somebody who looks may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Has the metrics of a blob store kept; every use of it goes through what this returns.
-pub(super) fn blobs(metrics: &Metrics, backend: &'static str, store: Arc<dyn BlobStore>) -> Arc<dyn BlobStore> {
+/// Has the metrics of both stores kept; every use of them goes through what stands there afterwards.
+pub(super) fn measure(metrics: &Metrics, stores: &mut Stores) {
+    stores.blobs = blobs(metrics, stores.backends.blobs, Arc::clone(&stores.blobs));
+    stores.metadata = metadata(metrics, stores.backends.metadata, Arc::clone(&stores.metadata));
+}
+
+fn blobs(metrics: &Metrics, backend: &'static str, store: Arc<dyn BlobStore>) -> Arc<dyn BlobStore> {
     let (counts, looked_at) = (metrics.blobs(backend), Arc::clone(&store));
     let metered = MeteredBlobs::new(store, &counts);
     metrics.before_each_look(move || counts.read_buffer(looked_at.buffer()));
     Arc::new(metered)
 }
 
-/// Has the metrics of a database kept; every use of it goes through what this returns.
-pub(super) fn metadata(
-    metrics: &Metrics,
-    backend: &'static str,
-    store: Arc<dyn MetadataStore>,
-) -> Arc<dyn MetadataStore> {
+fn metadata(metrics: &Metrics, backend: &'static str, store: Arc<dyn MetadataStore>) -> Arc<dyn MetadataStore> {
     let (counts, looked_at) = (metrics.database(backend), Arc::clone(&store));
     let metered = MeteredMetadata::new(store, counts.clone());
     metrics.before_each_look(move || looked_at.pools().iter().for_each(|pool| counts.read_pool(pool)));

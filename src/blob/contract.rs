@@ -1,10 +1,10 @@
 //! The behaviour that every blob store must show. Each backend's tests run all of it.
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use haulier_wire::{ChunkIndex, TransferId};
 
-use super::{BlobKey, BlobStore};
+use super::{BlobKey, BlobStore, Listed};
 
 /// Runs every case; each uses a transfer id of its own.
 pub(super) async fn run(store: &dyn BlobStore) {
@@ -18,7 +18,19 @@ pub(super) async fn run(store: &dyn BlobStore) {
     removing_a_transfer_leaves_the_others(store).await;
     many_publish_at_once(store).await;
     a_removed_transfer_can_be_written_again(store).await;
+    folders_of_transfers_are_listed(store).await;
+    blobs_are_listed_with_their_lengths(store).await;
+    a_long_list_is_whole(store).await;
+    a_list_that_nobody_reads_on_ends(store).await;
     store.probe().await.expect("reachable");
+}
+
+/// The names and lengths in a transfer's folder, sorted.
+async fn listed(store: &dyn BlobStore, key: BlobKey) -> Vec<(String, u64)> {
+    let found: Vec<Listed> = store.blobs_of(key.transfer_id()).try_collect().await.expect("listed");
+    let mut found: Vec<_> = found.into_iter().map(|listed| (listed.name, listed.len)).collect();
+    found.sort();
+    found
 }
 
 fn chunk(transfer: u8, index: u32) -> BlobKey {
@@ -145,4 +157,76 @@ async fn a_removed_transfer_can_be_written_again(store: &dyn BlobStore) {
     store.remove_transfer(key.transfer_id()).await.expect("removed");
     write(store, key, b"second", 1).await;
     assert_eq!(read(store, key, 0, 6).await.as_deref(), Some(&b"second"[..]));
+}
+
+async fn folders_of_transfers_are_listed(store: &dyn BlobStore) {
+    for number in 30..33 {
+        write(store, chunk(number, 0), b"x", 1).await;
+        write(store, chunk(number, 1), b"x", 1).await;
+    }
+    store.remove_transfer(chunk(31, 0).transfer_id()).await.expect("removed");
+    let names: Vec<String> = store.transfers().try_collect().await.expect("listed");
+    for (number, times) in [(30, 1), (31, 0), (32, 1)] {
+        let id = chunk(number, 0).transfer_id();
+        assert_eq!(names.iter().filter(|name| **name == id.as_str()).count(), times, "{number}");
+    }
+}
+
+async fn blobs_are_listed_with_their_lengths(store: &dyn BlobStore) {
+    let key = chunk(33, 0);
+    assert!(listed(store, key).await.is_empty(), "there is no such folder");
+    for (index, len) in [(0, 5), (100_000, 0), (u32::MAX - 1, 70_000)] {
+        write(store, chunk(33, index), &bytes(len, 1), 1).await;
+    }
+    store.put(BlobKey::Meta(key.transfer_id()), Bytes::from_static(b"{}")).await.expect("put");
+    let staged = store.stage(chunk(33, 7), 1).await.expect("staged");
+    let expected = [("chunks/0", 5), ("chunks/100000", 0), ("chunks/4294967294", 70_000), ("meta.json", 2)];
+    assert_eq!(listed(store, key).await, expected.map(|(name, len)| (name.to_owned(), len)), "not what is staged");
+    drop(staged);
+    let found: Vec<Listed> = store.blobs_of(key.transfer_id()).try_collect().await.expect("listed");
+    for Listed { name, modified, .. } in found {
+        assert!(BlobKey::from_name(key.transfer_id(), &name).is_some(), "{name}");
+        assert!(modified.as_second() > 1_700_000_000, "a time that has passed, in UTC: {modified}");
+    }
+}
+
+async fn a_long_list_is_whole(store: &dyn BlobStore) {
+    // More than one page of any store.
+    let writes = (0..1_205).map(|index| store.put(chunk(34, index), Bytes::from_static(b"abc")));
+    let results: Vec<_> = futures::stream::iter(writes).buffer_unordered(32).collect().await;
+    assert!(results.iter().all(Result::is_ok));
+    let found = listed(store, chunk(34, 0)).await;
+    assert_eq!(found.len(), 1_205);
+    assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "each once");
+    assert!(found.iter().all(|(_, len)| *len == 3));
+}
+
+async fn a_list_that_nobody_reads_on_ends(store: &dyn BlobStore) {
+    let mut list = store.blobs_of(chunk(34, 0).transfer_id());
+    assert!(list.next().await.expect("one").is_ok());
+    drop(list);
+    assert_eq!(listed(store, chunk(34, 0)).await.len(), 1_205);
+}
+
+#[test]
+fn a_name_is_a_key_or_none_of_ours() {
+    let id = chunk(1, 0).transfer_id();
+    for key in [chunk(1, 0), chunk(1, 100_000), chunk(1, u32::MAX - 1), BlobKey::Meta(id)] {
+        let path = key.to_string();
+        let name = path.strip_prefix(&format!("transfers/{id}/")).expect("below its folder");
+        assert_eq!(BlobKey::from_name(id, name), Some(key));
+    }
+    for name in [
+        "",
+        "chunks",
+        "chunks/",
+        "chunks/00",
+        "chunks/+1",
+        "chunks/4294967295",
+        "chunks/1/2",
+        "meta.json/",
+        "Meta.json",
+    ] {
+        assert_eq!(BlobKey::from_name(id, name), None, "{name}");
+    }
 }

@@ -14,13 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use haulier_wire::TransferId;
 
-use super::{BlobKey, BlobStore, Content, FilePart, StagedBlob};
+use super::{BlobKey, BlobStore, Content, FilePart, Listed, StagedBlob};
 use crate::batch::Batcher;
 use crate::lock::DirectoryLock;
 use crate::store::{BufferUse, StoreError};
 
+mod listing;
 mod open;
 mod staged;
 
@@ -33,13 +35,16 @@ const MAX_REMOVE_TRIES: usize = 100;
 /// How many folders are remembered as durable before the memory starts anew.
 const MAX_KNOWN_FOLDERS: usize = 10_000;
 
-/// The local disk below one folder, which this process alone uses.
+/// The local disk below one folder, which one server at a time uses.
 #[derive(Debug)]
 pub struct DiskStore {
     root: PathBuf,
+    /// What the names of staged files begin with.
+    staged_prefix: String,
     next_staged: AtomicU64,
     publisher: Arc<Publisher>,
-    _lock: DirectoryLock,
+    /// `None` beside a server, which holds it.
+    _lock: Option<DirectoryLock>,
 }
 
 /// Renames staged files to their names, many at a time.
@@ -71,12 +76,30 @@ impl DiskStore {
             create_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         sync_folder(root).with_context(|| format!("cannot sync {}", root.display()))?;
-        Ok(Self {
+        Ok(Self::new(root, String::new(), Some(lock)))
+    }
+
+    /// Opens a folder that is there, beside a server that may use it: neither locks nor empties anything.
+    ///
+    /// # Errors
+    /// When there is no such folder of a server.
+    pub fn open_beside(root: &Path) -> anyhow::Result<Self> {
+        for folder in ["transfers", "staging"] {
+            let path = root.join(folder);
+            fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        }
+        // The server counts its staged files from 0: the names must not meet.
+        Ok(Self::new(root, format!("beside-{}-", std::process::id()), None))
+    }
+
+    fn new(root: &Path, staged_prefix: String, lock: Option<DirectoryLock>) -> Self {
+        Self {
             root: root.to_owned(),
+            staged_prefix,
             next_staged: AtomicU64::new(0),
             publisher: Arc::new(spawn_publisher(root.to_owned())),
             _lock: lock,
-        })
+        }
     }
 
     fn path(&self, key: BlobKey) -> PathBuf {
@@ -89,7 +112,7 @@ impl DiskStore {
 
     async fn create_staged(&self, target: PathBuf) -> Result<StagedFile, StoreError> {
         let number = self.next_staged.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join("staging").join(number.to_string());
+        let path = self.root.join("staging").join(format!("{}{number}", self.staged_prefix));
         StagedFile::create(path, target, Arc::clone(&self.publisher)).await
     }
 }
@@ -144,6 +167,14 @@ impl BlobStore for DiskStore {
             Ok(())
         })
         .await
+    }
+
+    fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {
+        listing::transfers(self.root.join("transfers"))
+    }
+
+    fn blobs_of(&self, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>> {
+        listing::blobs_of(self.transfer_folder(id))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

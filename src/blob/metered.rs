@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::{self, BoxFuture, FutureExt as _};
-use futures::stream::{Stream, StreamExt as _};
+use futures::stream::{BoxStream, Stream, StreamExt as _};
 use haulier_wire::TransferId;
 
-use super::{BlobKey, BlobStore, ByteStream, Content, StagedBlob};
+use super::{BlobKey, BlobStore, ByteStream, Content, Listed, StagedBlob};
 use crate::store::{BufferUse, StoreError};
 use crate::telemetry::metrics::{BlobMetrics, StepMetrics};
 
@@ -65,6 +65,14 @@ impl BlobStore for MeteredBlobs {
 
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
         self.steps.measure("remove_transfer", self.inner.remove_transfer(id)).await
+    }
+
+    fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {
+        self.inner.transfers()
+    }
+
+    fn blobs_of(&self, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>> {
+        self.inner.blobs_of(id)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

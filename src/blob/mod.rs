@@ -14,7 +14,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use haulier_wire::{ChunkIndex, TransferId};
+use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 
 use crate::store::{BufferUse, StoreError};
 
@@ -37,6 +37,16 @@ impl BlobKey {
             Self::Chunk(id, _) | Self::Meta(id) => *id,
         }
     }
+
+    /// Reads the name of a blob below its transfer's folder; `None` for a name that no key has.
+    #[must_use]
+    pub fn from_name(id: TransferId, name: &str) -> Option<Self> {
+        match name.split_once('/') {
+            None => (name == "meta.json").then_some(Self::Meta(id)),
+            Some(("chunks", index)) => Some(Self::Chunk(id, index.parse().ok()?)),
+            Some(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for BlobKey {
@@ -46,6 +56,17 @@ impl fmt::Display for BlobKey {
             Self::Meta(id) => write!(f, "transfers/{id}/meta.json"),
         }
     }
+}
+
+/// One thing that lies in a transfer's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name below the folder, such as `chunks/7`; [`BlobKey::from_name`] says whether it is one of ours.
+    pub name: String,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was written.
+    pub modified: Timestamp,
 }
 
 /// Bytes of a blob on their way out, in order. An error in the stream means that the rest will not come.
@@ -99,6 +120,12 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// Removes every blob of a transfer, its meta.json first; nothing happens when there is none.
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError>;
+
+    /// Lists the names of all folders of transfers, in any order, foreign names among them.
+    fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>>;
+
+    /// Lists all that lies in a transfer's folder, in any order, foreign names among it; nothing when there is none.
+    fn blobs_of(&self, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>>;
 
     /// Tells whether the store can be reached.
     async fn probe(&self) -> Result<(), StoreError>;

@@ -7,7 +7,7 @@ use super::*;
 /// The configuration of these flags, or the error as people see it.
 fn config(flags: &[&str]) -> Result<Config, String> {
     let cli = Cli::try_parse_from(["haulier-server"].iter().chain(flags)).map_err(|error| error.to_string())?;
-    cli.config().map_err(|error| format!("{error:#}"))
+    cli.check().map(|(_, config)| config).map_err(|error| format!("{error:#}"))
 }
 
 #[test]
@@ -154,4 +154,34 @@ fn a_mistyped_variable_is_noticed() {
     let names = ["HAULIER_LISTEM", "HAULIER_LISTEN", "HAULIER_SERVER", "HAULIER_TEST_LOG", "PATH", "HAULIER_"];
     let unknown = unknown_variables(names.iter().map(|name| (*name).to_owned()));
     assert_eq!(unknown, ["HAULIER_LISTEM", "HAULIER_"]);
+}
+
+#[test]
+fn commands_have_flags_of_their_own_and_all_settings() {
+    use command::{Doctor, Stats, Transfer};
+    let read = |flags: &[&str]| {
+        let cli = Cli::try_parse_from(["haulier-server"].iter().chain(flags)).map_err(|error| error.exit_code())?;
+        Ok::<_, i32>(cli.check().expect("the settings are fine").0)
+    };
+    assert_eq!(read(&[]), Ok(Command::Serve));
+    assert_eq!(read(&["serve", "--data-dir=/x"]), Ok(Command::Serve));
+    assert_eq!(read(&["--data-dir=/x", "stats", "--blobs"]), Ok(Command::Stats(Stats { blobs: true, json: false })));
+    let doctor = Doctor { verify: false, repair: true, older_than: Duration::from_secs(7200), json: false };
+    assert_eq!(read(&["doctor", "--repair", "--older-than=2h"]), Ok(Command::Doctor(doctor)));
+    let Ok(Command::Doctor(doctor)) = read(&["doctor"]) else { panic!("no doctor") };
+    assert!(!doctor.repair, "dry by default");
+    let id: haulier_wire::TransferId = "0123456789abcdef0123456789abcdef".parse().expect("an id");
+    let shown = read(&["transfer", "show", id.as_str(), "--json"]);
+    assert_eq!(shown, Ok(Command::Transfer(Transfer::Show { id, json: true })));
+    for wrong in [
+        &["stats", "--repair"][..],
+        &["transfer"],
+        &["transfer", "show"],
+        &["transfer", "delete", "0123"],
+        &["transfer", "delete", "0123456789ABCDEF0123456789ABCDEF"],
+        &["doctor", "--older-than=soon"],
+        &["serve", "--repair"],
+    ] {
+        assert_eq!(read(wrong), Err(2), "{wrong:?}");
+    }
 }

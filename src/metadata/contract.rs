@@ -9,6 +9,8 @@ use super::{
     Transfer,
 };
 
+mod operator;
+
 /// Runs every case, each on a store that `open` makes.
 pub(super) async fn run<S, F, Fut>(open: F)
 where
@@ -30,6 +32,7 @@ where
     downloads_are_counted(&open().await).await;
     only_what_has_ended_is_swept(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
+    operator::run(&open).await;
     open().await.probe().await.expect("reachable");
 }
 
@@ -76,6 +79,7 @@ pub(super) fn new_transfer(number: u8) -> NewTransfer {
         upload_expires_at: at(1000),
         expiry: ASKED,
         completed_at: None,
+        is_swept: false,
     };
     NewTransfer { transfer, sealed_metadata: None }
 }

@@ -6,7 +6,10 @@ use std::time::Instant;
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 
-use super::{ChunkRecord, Created, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk, Transfer};
+use super::{
+    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore, Recorded, Restored, SetOnce, Step,
+    StoredChunk, Total, Transfer,
+};
 use crate::store::{PoolUse, StoreError};
 use crate::telemetry::metrics::DatabaseMetrics;
 
@@ -31,6 +34,35 @@ impl MeteredMetadata {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.metrics.steps.measure(step, work).await
+    }
+}
+
+/// An operator's command measures nothing: it is gone before anybody looks.
+#[async_trait]
+impl OperatorStore for MeteredMetadata {
+    async fn transfers(&self, after: Option<TransferId>, most: u32) -> Result<Vec<Transfer>, StoreError> {
+        self.inner.transfers(after, most).await
+    }
+
+    async fn stored_chunks(
+        &self,
+        id: TransferId,
+        from: u32,
+        most: u32,
+    ) -> Result<Vec<(ChunkIndex, StoredChunk)>, StoreError> {
+        self.inner.stored_chunks(id, from, most).await
+    }
+
+    async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {
+        self.inner.totals(now).await
+    }
+
+    async fn unstore(&self, id: TransferId, index: ChunkIndex, blake3: Digest, len: u64) -> Result<bool, StoreError> {
+        self.inner.unstore(id, index, blake3, len).await
+    }
+
+    async fn restore(&self, restored: &Restored) -> Result<bool, StoreError> {
+        self.inner.restore(restored).await
     }
 }
 

@@ -5,16 +5,17 @@
 #[cfg(test)]
 mod contract;
 pub mod metered;
+mod operator;
 mod pool;
 mod sql;
 pub mod sqlite;
-
-use std::fmt::Debug;
 
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, ChunkLayout, Timestamp, TokenHash, TransferId, TransferKind};
 
 use crate::store::{PoolUse, StoreError};
+
+pub use operator::{OperatorStore, Restored, Total};
 
 /// A BLAKE3 or SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -76,6 +77,8 @@ pub struct Transfer {
     pub expiry: Expiry,
     /// When complete was called.
     pub completed_at: Option<Timestamp>,
+    /// Whether its blobs were removed for good.
+    pub is_swept: bool,
 }
 
 /// A transfer to be created.
@@ -161,9 +164,18 @@ pub struct StoredChunk {
     pub sha256: Option<Digest>,
 }
 
+/// Versions of a schema before and after it was brought up to date; 0 for an empty database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// What was found.
+    pub from: i64,
+    /// What is there now.
+    pub to: i64,
+}
+
 /// Stores what the server knows of transfers. What it has answered is durable, but for what `record` leaves open.
 #[async_trait]
-pub trait MetadataStore: Debug + Send + Sync {
+pub trait MetadataStore: OperatorStore {
     /// Inserts a transfer, or finds the one that has its id.
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError>;
 

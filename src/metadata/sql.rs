@@ -7,20 +7,23 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::{Expiry, StoredState, Transfer};
 use crate::store::StoreError;
 
-pub(super) const INSERT_TRANSFER: &str = "
-    INSERT INTO transfers (id, kind, state, create_digest, file_size, chunk_size, total_chunks, key_check, kdf_salt,
-        owner_token_hash, download_token_hash, max_downloads, created_at, upload_expires_at, expires_in_ms, expires_at)
-    VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    ON CONFLICT (id) DO NOTHING";
-
 /// What [`transfer`] reads.
 macro_rules! transfer_columns {
     () => {
         "id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
         kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, created_at, upload_expires_at,
-        expires_in_ms, expires_at, completed_at"
+        expires_in_ms, expires_at, completed_at, blobs_removed"
     };
 }
+use transfer_columns;
+
+pub(super) mod operator;
+
+pub(super) const INSERT_TRANSFER: &str = "
+    INSERT INTO transfers (id, kind, state, create_digest, file_size, chunk_size, total_chunks, key_check, kdf_salt,
+        owner_token_hash, download_token_hash, max_downloads, created_at, upload_expires_at, expires_in_ms, expires_at)
+    VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (id) DO NOTHING";
 
 pub(super) const SELECT_TRANSFER: &str = concat!("SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1");
 
@@ -159,6 +162,7 @@ where
             (None, None) => return Err(anyhow!("expires_at and expires_in_ms are both null")),
         },
         completed_at: time("completed_at")?,
+        is_swept: number("blobs_removed")? == 1,
     })
 }
 

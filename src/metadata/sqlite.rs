@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
-use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite};
+use sqlx::{Connection as _, Row as _, Sqlite};
 
 use super::pool::Pool;
 use super::{
@@ -22,7 +21,10 @@ use super::{
 };
 use crate::store::{PoolUse, StoreError};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+mod operator;
+mod schema;
+
+pub use schema::{migrate_file, require_current};
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -42,21 +44,28 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened or was written by a newer version.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
+        let store = Self::connect(path, true).await?;
+        schema::migrate(&mut *store.writer.acquire().await?, path).await?;
+        Ok(store)
+    }
+
+    /// Opens a file that is there, beside whatever process uses it, and leaves its schema as it is.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or does not have the schema of this program.
+    pub async fn open_beside(path: &Path) -> anyhow::Result<Self> {
+        require_current(path).await?;
+        Self::connect(path, false).await
+    }
+
+    async fn connect(path: &Path, create: bool) -> anyhow::Result<Self> {
         // A connection to a file does not die while it is idle: asking it first would double the cost of small reads.
         let pool = |connections| {
             SqlitePoolOptions::new().max_connections(connections).min_connections(1).test_before_acquire(false)
         };
-        let open = || format!("cannot open the database {}", path.display());
-        let writer = pool(1).connect_with(options.clone()).await.with_context(open)?;
-        MIGRATIONS.run(&writer).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
-        let readers = pool(READERS).connect_with(options.read_only(true)).await.with_context(open)?;
+        let open = || cannot_open(path);
+        let writer = pool(1).connect_with(options(path, create)).await.with_context(open)?;
+        let readers = pool(READERS).connect_with(options(path, false).read_only(true)).await.with_context(open)?;
         Ok(Self { writer: Pool::new("writer", writer), readers: Pool::new("readers", readers) })
     }
 
@@ -77,6 +86,24 @@ impl SqliteStore {
         };
         Ok(tx)
     }
+}
+
+fn options(path: &Path, create: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(create)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+}
+
+async fn connect(path: &Path, create: bool) -> anyhow::Result<SqliteConnection> {
+    SqliteConnection::connect_with(&options(path, create)).await.with_context(|| cannot_open(path))
+}
+
+fn cannot_open(path: &Path) -> String {
+    format!("cannot open the database {}", path.display())
 }
 
 #[async_trait]
@@ -294,9 +321,10 @@ async fn select_transfer(connection: &mut SqliteConnection, id: TransferId) -> R
     row.as_ref().map(sql::transfer).transpose()
 }
 
-async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer) -> Result<(), StoreError> {
+/// `false` when the id is taken.
+async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer) -> Result<bool, StoreError> {
     let (expires_in_ms, expires_at) = sql::expiry_columns(transfer.expiry);
-    sqlx::query(sql::INSERT_TRANSFER)
+    let inserted = sqlx::query(sql::INSERT_TRANSFER)
         .bind(transfer.id.as_str())
         .bind(sql::kind_text(transfer.kind))
         .bind(transfer.create_digest.as_slice())
@@ -314,7 +342,7 @@ async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer)
         .bind(expires_at)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }
 
 async fn record_one(connection: &mut SqliteConnection, record: &ChunkRecord) -> Result<Recorded, StoreError> {

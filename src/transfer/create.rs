@@ -85,6 +85,7 @@ impl Transfers {
             upload_expires_at: state::after(now, self.limits.upload_expiry),
             expiry: expiry.unwrap_or(Expiry::AfterComplete(default)),
             completed_at: None,
+            is_swept: false,
         }
     }
 

@@ -1,11 +1,16 @@
 //! Delete: from the answer on, nothing can be read or written; the bytes follow.
 
-use haulier_wire::TransferId;
+use futures::TryStreamExt as _;
 use haulier_wire::api::DeleteStatus;
+use haulier_wire::{ByteLen, ChunkLayout, Timestamp, TransferId, TransferKind};
 
 use super::{Token, TransferError, Transfers, access};
 use crate::blob::BlobKey;
-use crate::metadata::StoredState;
+use crate::metadata::{Created, Expiry, NewTransfer, StoredState, Transfer};
+use crate::store::StoreError;
+
+/// The layout of an id that is taken for nothing.
+const NO_CHUNK_SIZE: u64 = 64 << 10;
 
 impl Transfers {
     /// Turns a transfer into a tombstone.
@@ -28,4 +33,63 @@ impl Transfers {
             Ok(DeleteStatus::AlreadyDeleted)
         }
     }
+
+    /// Deletes whatever the owner's token, bytes and all, in the owner's order. Also what has bytes and no row.
+    ///
+    /// Can be done again when it was interrupted.
+    ///
+    /// # Errors
+    /// [`TransferError::NotFound`] when neither store has anything of it.
+    pub async fn delete_as_operator(&self, id: TransferId) -> Result<DeleteStatus, TransferError> {
+        let Some(transfer) = self.metadata.transfer(id).await? else {
+            if self.blobs.blobs_of(id).try_next().await?.is_none() {
+                return Err(TransferError::NotFound);
+            }
+            return if self.bury(id).await? { Ok(DeleteStatus::Deleted) } else { Err(TransferError::NotFound) };
+        };
+        self.blobs.remove(BlobKey::Meta(id)).await?;
+        let is_new = self.metadata.delete(id, self.clock.now()).await?;
+        if !transfer.is_swept {
+            self.sweep_one(id).await?;
+        }
+        Ok(if is_new { DeleteStatus::Deleted } else { DeleteStatus::AlreadyDeleted })
+    }
+
+    /// Removes the bytes of an id that has no row, for good; `false` when it has one by now.
+    ///
+    /// The id is taken first, so that no upload can begin under it between the look and the removal.
+    pub(super) async fn bury(&self, id: TransferId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let taken = NewTransfer { transfer: nothing(id, now)?, sealed_metadata: None };
+        if !matches!(self.metadata.create(&taken).await?, Created::New) {
+            return Ok(false);
+        }
+        self.metadata.delete(id, now).await?;
+        self.sweep_one(id).await?;
+        Ok(true)
+    }
+}
+
+/// A row that was over when it began.
+fn nothing(id: TransferId, now: Timestamp) -> Result<Transfer, StoreError> {
+    Ok(Transfer {
+        id,
+        kind: TransferKind::Seed,
+        state: StoredState::Pending,
+        create_digest: [0; 32],
+        layout: ChunkLayout::new(ByteLen::MIN, NO_CHUNK_SIZE).map_err(StoreError::internal)?,
+        stored_chunks: 0,
+        stored_bytes: 0,
+        key_check: None,
+        kdf_salt: None,
+        owner_token_hash: None,
+        download_token_hash: None,
+        max_downloads: 0,
+        download_count: 0,
+        created_at: now,
+        upload_expires_at: now,
+        expiry: Expiry::At(now),
+        completed_at: None,
+        is_swept: false,
+    })
 }

@@ -1,16 +1,22 @@
 //! meta.json: what is needed to rebuild a completed transfer's row from the blob store alone.
 
 use bytes::Bytes;
-use haulier_wire::api::Kdf;
-use haulier_wire::encoding::{Base64Url, to_hex};
-use haulier_wire::{Timestamp, TokenHash, TransferId, TransferKind};
-use serde::Serialize;
+use futures::TryStreamExt as _;
+use haulier_wire::api::{CreateError, CreateRequest, Encryption, Kdf};
+use haulier_wire::encoding::{Base64Url, from_hex, to_hex};
+use haulier_wire::kind::{IvStrategy, MixedKind};
+use haulier_wire::limit::MAX_JSON_BODY_BYTES;
+use haulier_wire::{ByteLen, ChunkCount, Timestamp, TokenHash, TransferId, TransferKind};
+use serde::{Deserialize, Serialize};
 
 use super::status::known_end;
 use super::{TransferError, Transfers};
 use crate::blob::BlobKey;
-use crate::metadata::Transfer;
+use crate::metadata::{Digest, Expiry, StoredState, Transfer};
 use crate::store::StoreError;
+
+/// The version of the shape that this program writes and reads.
+const VERSION: u32 = 1;
 
 impl Transfers {
     /// Writes meta.json, from which the row can be rebuilt.
@@ -39,10 +45,41 @@ impl Transfers {
             transfer = latest;
         }
     }
+
+    /// Reads a transfer's meta.json; `None` when there is none.
+    pub(super) async fn saved(&self, id: TransferId) -> Result<Option<Result<Saved, Unreadable>>, StoreError> {
+        let key = BlobKey::Meta(id);
+        let Some(len) = self.blobs.len(key).await? else { return Ok(None) };
+        if len > MAX_JSON_BODY_BYTES as u64 {
+            return Ok(Some(Err(Unreadable::Shape)));
+        }
+        // Replaced by a shorter one meanwhile, or removed: whoever asks looks again.
+        let Some(bytes) = self.blobs.read(key, 0..len).await? else { return Ok(None) };
+        let pieces: Vec<Bytes> = bytes.into_stream().try_collect().await?;
+        Ok(Some(Saved::parse(&pieces.concat(), id)))
+    }
+}
+
+/// Why a meta.json is not believed. Carries nothing of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// Grown since.
+    #[error("it was written by another version of this program")]
+    Version,
+    /// Damaged, cut off, or edited.
+    #[error("it is not what this program writes")]
+    Shape,
+    /// Moved to another folder.
+    #[error("it is of another transfer")]
+    OtherId,
+    /// Its members describe no transfer.
+    #[error("it contradicts itself: {0}")]
+    Contradiction(#[from] CreateError),
 }
 
 /// One transfer as meta.json holds it; hashes of tokens only.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Saved {
     /// Grows with every change of this shape.
     v: u32,
@@ -67,7 +104,7 @@ pub(super) struct Saved {
 impl Saved {
     pub(super) fn new(transfer: &Transfer, sealed_metadata: Option<Vec<u8>>) -> Self {
         Self {
-            v: 1,
+            v: VERSION,
             transfer_id: transfer.id,
             kind: transfer.kind,
             create_digest: to_hex(&transfer.create_digest),
@@ -86,4 +123,90 @@ impl Saved {
             expires_at: known_end(transfer),
         }
     }
+    /// Reads the meta.json of transfer `id`: exactly what [`Saved::new`] writes, and nothing else.
+    ///
+    /// A member that is absent must not read as null: without its token hash a transfer would be open to everybody.
+    pub(super) fn parse(bytes: &[u8], id: TransferId) -> Result<Self, Unreadable> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u32,
+        }
+        let versioned: Versioned = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
+        if versioned.v != VERSION {
+            return Err(Unreadable::Version);
+        }
+        let saved: Self = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
+        if serde_json::to_vec(&saved).ok().as_deref() != Some(bytes) {
+            return Err(Unreadable::Shape);
+        }
+        if saved.transfer_id != id {
+            return Err(Unreadable::OtherId);
+        }
+        saved.transfer()?;
+        Ok(saved)
+    }
+
+    /// The completed row that was saved.
+    pub(super) fn transfer(&self) -> Result<Transfer, Unreadable> {
+        let iv_strategy = match self.kind {
+            TransferKind::Full => IvStrategy::PrefixCounter,
+            TransferKind::Seed => IvStrategy::Counter,
+        };
+        // The rules of create hold for what was created.
+        let request = CreateRequest {
+            transfer_id: Some(self.transfer_id),
+            total_chunks: ChunkCount::new(self.total_chunks).ok_or(Unreadable::Shape)?,
+            chunk_size: ByteLen::new(self.chunk_size.into()).ok_or(Unreadable::Shape)?,
+            file_size: ByteLen::new(self.file_size).ok_or(Unreadable::Shape)?,
+            encryption: Encryption::v1(iv_strategy),
+            sealed_metadata: self.sealed_metadata.clone(),
+            key_check: self.key_check.clone(),
+            kdf: self.kdf.clone(),
+            expires_in_seconds: None,
+            expires_at: self.expires_at,
+            max_downloads: None,
+            owner_token_hash: self.owner_token_hash.clone(),
+            download_token_hash: self.download_token_hash.clone(),
+        };
+        let (kind, layout) = request.check()?;
+        if kind == TransferKind::Full && self.sealed_metadata.is_none() {
+            return Err(CreateError::from(MixedKind::SealedMetadataMissing).into());
+        }
+        let create_digest: Option<Digest> = from_hex(&self.create_digest).and_then(|digest| digest.try_into().ok());
+        let completed_at = self.completed_at.ok_or(Unreadable::Shape)?;
+        Ok(Transfer {
+            id: self.transfer_id,
+            kind,
+            state: StoredState::Completed,
+            create_digest: create_digest.ok_or(Unreadable::Shape)?,
+            layout,
+            stored_chunks: layout.total_chunks(),
+            stored_bytes: layout.sealed_size(),
+            key_check: self.key_check.as_ref().map(|check| check.0.clone()),
+            kdf_salt: self.kdf.as_ref().map(|kdf| kdf.salt),
+            owner_token_hash: self.owner_token_hash.clone(),
+            download_token_hash: self.download_token_hash.clone(),
+            max_downloads: self.max_downloads,
+            download_count: self.download_count,
+            created_at: self.created_at,
+            upload_expires_at: completed_at,
+            expiry: Expiry::At(self.expires_at.ok_or(Unreadable::Shape)?),
+            completed_at: Some(completed_at),
+            is_swept: false,
+        })
+    }
+
+    /// The sealed metadata that was saved.
+    pub(super) fn sealed_metadata(&self) -> Option<Vec<u8>> {
+        self.sealed_metadata.as_ref().map(|sealed| sealed.0.clone())
+    }
+
+    /// Whether a rebuild from this would give that row, but for the downloads counted since.
+    pub(super) fn says_what(&self, row: &Transfer, sealed_metadata: Option<Vec<u8>>) -> bool {
+        let expected = Self { download_count: self.download_count, ..Self::new(row, sealed_metadata) };
+        *self == expected
+    }
 }
+
+#[cfg(test)]
+mod tests;

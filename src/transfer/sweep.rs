@@ -44,7 +44,8 @@ impl Transfers {
         }
     }
 
-    async fn sweep_one(&self, id: TransferId) -> Result<(), StoreError> {
+    /// Removes the blobs of one that has ended.
+    pub(super) async fn sweep_one(&self, id: TransferId) -> Result<(), StoreError> {
         self.blobs.remove_transfer(id).await?;
         self.metadata.swept(id).await
     }

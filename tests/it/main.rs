@@ -24,6 +24,7 @@ mod malformed;
 mod memory;
 mod metrics;
 mod network;
+mod operator;
 mod owner;
 mod races;
 mod range;

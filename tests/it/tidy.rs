@@ -19,6 +19,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("src/blob/disk", &["crate::telemetry"]),
     ("src/http", &["sqlx", "aws_sdk", "crate::blob", "crate::metadata"]),
     ("src/job.rs", &["actix", "sqlx"]),
+    ("src/operator", &["actix", "sqlx", "crate::blob", "crate::http"]),
+    ("src/metadata/operator.rs", &["sqlx"]),
     (
         "crates/haulier-wire/src",
         &["haulier_format", "tokio", "actix", "sqlx", "reqwest", "sha2", "std::fs", "std::net"],

@@ -42,6 +42,42 @@ async fn staging_is_emptied_at_start_and_after_every_blob() {
 }
 
 #[tokio::test]
+async fn beside_a_server_nothing_is_locked_or_emptied() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    DiskStore::open_beside(folder.path()).expect_err("no server was ever here");
+    let server = DiskStore::open(folder.path()).expect("opens");
+    let key = BlobKey::Meta(TransferId::from_random_bytes([1; 16]));
+    let staged = server.stage(key, 1).await.expect("staged");
+    let beside = DiskStore::open_beside(folder.path()).expect("opens beside it");
+    assert_eq!(staging(folder.path()), 1);
+    beside.put(key, Bytes::from_static(b"{}")).await.expect("names of staged files never meet");
+    assert_eq!(server.len(key).await.expect("answered"), Some(2));
+    drop(staged);
+}
+
+#[tokio::test]
+async fn what_is_none_of_ours_is_listed_under_a_name_that_is_no_key() {
+    use futures::TryStreamExt as _;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store = DiskStore::open(folder.path()).expect("opens");
+    let id = TransferId::from_random_bytes([1; 16]);
+    let transfers = folder.path().join("transfers");
+    fs::write(transfers.join(TransferId::from_random_bytes([2; 16]).as_str()), "a file").expect("written");
+    fs::create_dir_all(transfers.join(id.as_str()).join("chunks").join("3")).expect("made");
+    for name in ["notes.txt", "chunks/4.bak", "meta.json~"] {
+        fs::write(transfers.join(id.as_str()).join(name), "x").expect("written");
+    }
+    let names: Vec<String> = store.transfers().try_collect().await.expect("listed");
+    assert_eq!(names.iter().filter(|name| name.parse::<TransferId>().is_ok()).collect::<Vec<_>>(), [id.as_str()]);
+    assert_eq!(names.len(), 2);
+    let mut found: Vec<Listed> = store.blobs_of(id).try_collect().await.expect("listed");
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let found: Vec<&str> = found.iter().map(|listed| listed.name.as_str()).collect();
+    assert_eq!(found, ["chunks/3/", "chunks/4.bak", "meta.json~", "notes.txt"]);
+    assert!(found.iter().all(|name| BlobKey::from_name(id, name).is_none()));
+}
+
+#[tokio::test]
 async fn a_dropped_blob_leaves_no_file() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = DiskStore::open(folder.path()).expect("opens");

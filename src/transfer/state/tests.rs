@@ -45,6 +45,7 @@ fn row(state: StoredState, upload_expires_at: i64, expiry: Expiry) -> Transfer {
         upload_expires_at: at(upload_expires_at),
         expiry,
         completed_at: None,
+        is_swept: false,
     }
 }
 

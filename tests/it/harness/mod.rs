@@ -12,7 +12,7 @@ mod terminal;
 
 pub(crate) use connection::Connection;
 pub(crate) use eventually::{eventually, files_below};
-pub(crate) use haulier::{Haulier, sha256_of};
+pub(crate) use haulier::{Haulier, SentLine, sha256_of};
 pub(crate) use http::{Http, Reply};
 pub(crate) use process::{Server, ServerOptions, free_address};
 pub(crate) use proxy::{Action, Answer, Proxy, Request};

@@ -1,0 +1,112 @@
+//! The two stores, opened: by a server, or by an operator's command that may run beside one.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+
+use super::create_folder;
+use crate::blob::BlobStore;
+use crate::blob::disk::DiskStore;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::entropy::SystemEntropy;
+use crate::lock::DirectoryLock;
+use crate::metadata::sqlite::{self, SqliteStore};
+use crate::metadata::{MetadataStore, Migrated};
+use crate::transfer::Transfers;
+use crate::transfer::state::Limits;
+
+const DATABASE: &str = "HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR";
+const BLOBS: &str = "HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR";
+
+/// A database and a blob store.
+#[derive(Debug)]
+pub struct Stores {
+    /// What is known of transfers.
+    pub metadata: Arc<dyn MetadataStore>,
+    /// Their bytes.
+    pub blobs: Arc<dyn BlobStore>,
+    /// What they are.
+    pub backends: Backends,
+    _lock: Option<DirectoryLock>,
+}
+
+/// The kinds of two stores, as metrics name them.
+#[derive(Clone, Copy, Debug)]
+pub struct Backends {
+    /// `sqlite`.
+    pub metadata: &'static str,
+    /// `disk`.
+    pub blobs: &'static str,
+}
+
+/// One machine.
+const EMBEDDED: Backends = Backends { metadata: "sqlite", blobs: "disk" };
+
+impl Stores {
+    /// Opens them for a server: makes what is missing, locks, brings the schema up to date.
+    ///
+    /// # Errors
+    /// What cannot be made, opened or locked.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
+        let lock = DirectoryLock::acquire(&config.data_dir)?;
+        let blobs = Arc::new(DiskStore::open(&config.blobs).context(BLOBS)?);
+        let metadata = Arc::new(SqliteStore::open(&config.database).await.context(DATABASE)?);
+        Ok(Self { metadata, blobs, backends: EMBEDDED, _lock: Some(lock) })
+    }
+
+    /// Opens them for an operator's command, beside a server that may be running: makes, locks and migrates nothing.
+    ///
+    /// # Errors
+    /// What cannot be opened, belongs to another user, or has another schema than this program's.
+    pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
+        require_owner(&config.blobs).context(BLOBS)?;
+        require_owner(&config.database).context(DATABASE)?;
+        let blobs = Arc::new(DiskStore::open_beside(&config.blobs).context(BLOBS)?);
+        let metadata = Arc::new(SqliteStore::open_beside(&config.database).await.context(DATABASE)?);
+        Ok(Self { metadata, blobs, backends: EMBEDDED, _lock: None })
+    }
+
+    /// Opens blobs that are there beside a database that may have to be made.
+    ///
+    /// # Errors
+    /// As [`Stores::open_beside`] and [`migrate`].
+    pub async fn open_to_rebuild(config: &Config) -> anyhow::Result<Self> {
+        // First: where no blobs are, no database is to be made either.
+        drop(DiskStore::open_beside(&config.blobs).context(BLOBS)?);
+        migrate(config).await?;
+        Self::open_beside(config).await
+    }
+
+    /// Puts the use cases together.
+    #[must_use]
+    pub fn transfers(&self, limits: Limits) -> Transfers {
+        let (metadata, blobs) = (Arc::clone(&self.metadata), Arc::clone(&self.blobs));
+        Transfers::new(metadata, blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), limits)
+    }
+}
+
+/// Brings the schema up to date. Beside a running server, which has done that, it only makes sure.
+///
+/// # Errors
+/// When a server of another version is running, or the database cannot be opened or is newer.
+pub async fn migrate(config: &Config) -> anyhow::Result<Migrated> {
+    create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
+    require_owner(&config.data_dir).context("HAULIER_DATA_DIR")?;
+    match DirectoryLock::acquire(&config.data_dir) {
+        Ok(_lock) => sqlite::migrate_file(&config.database).await.context(DATABASE),
+        Err(in_use) => sqlite::require_current(&config.database).await.context(in_use).context(DATABASE),
+    }
+}
+
+/// Files that root makes in a folder of the server's user are closed to the server.
+fn require_owner(path: &Path) -> anyhow::Result<()> {
+    let owner = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.uid();
+    let user = rustix::process::geteuid().as_raw();
+    let path = path.display();
+    ensure!(owner == user, "{path} belongs to user {owner}, this is user {user}: run it as the server's user");
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What the program is asked to do, beside serving: the operator's commands and their flags.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use haulier_wire::TransferId;
+
+use super::unit;
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve (this is what happens without a command)
+    Serve,
+    /// Bring the database's schema up to date, and say from which version to which
+    ///
+    /// The server does the same when it starts. With SQLite, stop a server of another version first.
+    Migrate,
+    /// Ask the server on this machine whether it is ready: exit 0 if it is
+    ///
+    /// Sends GET /readyz to the address of HAULIER_LISTEN (0.0.0.0 is asked at 127.0.0.1), over TLS if that is on,
+    /// and waits at most 5 s. For a container's HEALTHCHECK.
+    Healthcheck,
+    /// Add up what is stored
+    ///
+    /// Reads the database alone and runs beside a server.
+    Stats(Stats),
+    /// Look at one transfer, or delete it
+    #[command(subcommand)]
+    Transfer(Transfer),
+    /// Compare the database with the blob store, and repair what may be repaired
+    ///
+    /// Runs beside a server. Changes nothing without --repair.
+    ///
+    /// --repair removes blobs of transfers that were swept and of uploads that the database does not know, removes blobs
+    /// beyond a transfer's last chunk, writes meta.json again, and takes back a damaged chunk of an unfinished upload, so
+    /// that its sender sends it again. It never deletes a completed transfer, never touches a transfer that rebuild could
+    /// bring back, and never touches a name that is not Haulier's.
+    ///
+    /// Exit status: 0 nothing is damaged, or all of it is repaired; 1 damage is left, or a store cannot be asked.
+    Doctor(Doctor),
+    /// Make the rows of completed transfers again, from the blob store alone
+    ///
+    /// For when the database is lost. Makes the database if there is none, reads every chunk once, and inserts what is
+    /// not there yet; what is there is never touched. Can be stopped and run again, and runs beside a server.
+    ///
+    /// Comes back: every transfer that was completed, with its tokens, its end and its counter as of the last change.
+    /// Does not come back: uploads that were not finished, and the memory of what was deleted.
+    ///
+    /// Exit status: 0 everything came back; 1 some could not be restored, or a store cannot be asked.
+    Rebuild(Rebuild),
+}
+
+/// What to add up.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Also look at every blob and add up what really lies there
+    #[arg(long)]
+    pub blobs: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with one transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Transfer {
+    /// Show what the server knows: never a name, a key or a token
+    ///
+    /// Runs beside a server.
+    Show {
+        /// The 32 digits behind the # of a link
+        id: TransferId,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a transfer and its bytes, at once and for good
+    ///
+    /// As its owner could, without a token; nobody is asked again. Runs beside a server, which answers 410 from then on.
+    /// A download that is under way may end early.
+    Delete {
+        /// The 32 digits behind the # of a link
+        id: TransferId,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// How to look.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doctor {
+    /// Read every chunk and compare its BLAKE3: takes as long as reading the whole store
+    #[arg(long)]
+    pub verify: bool,
+    /// Repair what may be repaired
+    #[arg(long)]
+    pub repair: bool,
+    /// Leave alone blobs without a row that were written later than so long ago
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub older_than: Duration,
+    /// One JSON object for each damage, and one at the end
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to tell of it.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuild {
+    /// One JSON object for each transfer that cannot be restored, and one at the end
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    unit::duration("--older-than", text).map_err(|error| format!("{error:#}"))
+}

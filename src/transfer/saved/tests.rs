@@ -1,0 +1,126 @@
+//! meta.json is read exactly as it is written, or not at all.
+
+use haulier_wire::ChunkLayout;
+
+use super::*;
+
+fn id() -> TransferId {
+    TransferId::from_random_bytes([1; 16])
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+}
+
+fn full() -> Transfer {
+    let layout = ChunkLayout::new(ByteLen::new(70_000).expect("in range"), 65_536).expect("a layout");
+    Transfer {
+        id: id(),
+        kind: TransferKind::Full,
+        state: StoredState::Completed,
+        create_digest: [3; 32],
+        layout,
+        stored_chunks: layout.total_chunks(),
+        stored_bytes: layout.sealed_size(),
+        key_check: Some(vec![4; 32]),
+        kdf_salt: Some([5; 16]),
+        owner_token_hash: Some(TokenHash::from_digest(&[6; 32])),
+        download_token_hash: Some(TokenHash::from_digest(&[7; 32])),
+        max_downloads: 5,
+        download_count: 3,
+        created_at: at(0),
+        upload_expires_at: at(10),
+        expiry: Expiry::At(at(20)),
+        completed_at: Some(at(10)),
+        is_swept: false,
+    }
+}
+
+fn seed() -> Transfer {
+    Transfer {
+        kind: TransferKind::Seed,
+        key_check: None,
+        kdf_salt: None,
+        owner_token_hash: None,
+        download_token_hash: None,
+        ..full()
+    }
+}
+
+fn text(transfer: &Transfer, sealed: Option<Vec<u8>>) -> String {
+    serde_json::to_string(&Saved::new(transfer, sealed)).expect("JSON")
+}
+
+#[test]
+fn what_is_written_reads_back_with_its_counter() {
+    for (transfer, sealed) in [(full(), Some(vec![9; 40])), (seed(), None)] {
+        let saved = Saved::parse(text(&transfer, sealed.clone()).as_bytes(), id()).expect("read");
+        assert_eq!(format!("{:?}", saved.transfer().expect("a row")), format!("{transfer:?}"));
+        assert_eq!(saved.sealed_metadata(), sealed);
+        assert!(saved.says_what(&transfer, sealed.clone()));
+        assert!(saved.says_what(&Transfer { download_count: 99, ..transfer.clone() }, sealed.clone()));
+        assert!(!saved.says_what(&Transfer { expiry: Expiry::At(at(21)), ..transfer.clone() }, sealed));
+        assert!(!saved.says_what(&transfer, Some(vec![8; 40])));
+    }
+}
+
+#[test]
+fn whatever_else_it_holds_it_is_not_believed() {
+    let sound = text(&full(), Some(vec![9; 40]));
+    let other = TransferId::from_random_bytes([2; 16]);
+    assert_eq!(Saved::parse(sound.as_bytes(), other).expect_err("moved"), Unreadable::OtherId);
+    let without = |member: &str| {
+        let start = sound.find(&format!(",\"{member}\":")).expect("a member");
+        let end = sound[start + 1..].find(",\"").map_or(sound.len() - 1, |end| start + 1 + end);
+        format!("{}{}", &sound[..start], &sound[end..])
+    };
+    for wrong in [
+        String::new(),
+        "{}".to_owned(),
+        "null".to_owned(),
+        sound[..sound.len() - 1].to_owned(),
+        format!("{sound}\n"),
+        format!(" {sound}"),
+        sound.replace("\"v\":1", "\"v\":1,\"more\":1"),
+        sound.replace("\"v\":1", "\"v\":1,\"v\":1"),
+        sound.replace("\"v\":1", "\"v\":\"1\""),
+        sound.replace(&"03".repeat(32), &"03".repeat(31)),
+        sound.replace(&"03".repeat(32), &"xx".repeat(32)),
+        sound.replace("\"completed_at\":\"2", "\"completed_at\":null,\"x\":\"2"),
+        without("download_token_hash"),
+        without("owner_token_hash"),
+        without("expires_at"),
+        without("max_downloads"),
+    ] {
+        assert_eq!(Saved::parse(wrong.as_bytes(), id()).expect_err("refused"), Unreadable::Shape, "{wrong}");
+    }
+    for version in ["\"v\":0", "\"v\":2", "\"v\":2,\"more\":1"] {
+        let other = sound.replace("\"v\":1", version);
+        assert_eq!(Saved::parse(other.as_bytes(), id()).expect_err("refused"), Unreadable::Version);
+    }
+}
+
+#[test]
+fn what_create_would_refuse_is_refused() {
+    let full_without: [fn(&mut Transfer); 4] = [
+        |transfer| transfer.key_check = None,
+        |transfer| transfer.key_check = Some(vec![4; 31]),
+        |transfer| transfer.owner_token_hash = None,
+        |transfer| transfer.download_token_hash = None,
+    ];
+    for change in full_without {
+        let mut transfer = full();
+        change(&mut transfer);
+        let error = Saved::parse(text(&transfer, Some(vec![9; 40])).as_bytes(), id()).expect_err("refused");
+        assert!(matches!(error, Unreadable::Contradiction(_)), "{error:?}");
+    }
+    for (transfer, sealed) in [(full(), None), (full(), Some(vec![9; 27])), (seed(), Some(vec![9; 40]))] {
+        let error = Saved::parse(text(&transfer, sealed).as_bytes(), id()).expect_err("refused");
+        assert!(matches!(error, Unreadable::Contradiction(_)), "{error:?}");
+    }
+    let wrong = text(&full(), Some(vec![9; 40])).replace("\"total_chunks\":2", "\"total_chunks\":3");
+    assert!(matches!(Saved::parse(wrong.as_bytes(), id()), Err(Unreadable::Contradiction(_))));
+    let open = Transfer { completed_at: None, ..full() };
+    let open = text(&open, Some(vec![9; 40]));
+    assert_eq!(Saved::parse(open.as_bytes(), id()).expect_err("never completed"), Unreadable::Shape);
+}
