@@ -14,9 +14,11 @@ use crate::transfer::Token;
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
 pub mod command;
+mod database;
 mod unit;
 
 pub use command::Command;
+pub use database::{Database, DatabaseUrl};
 
 /// Shortest token that keeps the metrics: everybody who reaches the server may guess.
 const MIN_METRICS_TOKEN_BYTES: usize = 16;
@@ -54,9 +56,13 @@ struct Settings {
     /// Folder of the embedded default: the SQLite file and the chunks
     #[arg(long, env = "HAULIER_DATA_DIR", default_value = "./haulier-data", value_name = "DIR", global = true)]
     data_dir: PathBuf,
-    /// Where transfers are recorded: sqlite:PATH [default: haulier.sqlite in the data folder]
+    /// Where transfers are recorded: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME, which many servers can
+    /// share [default: haulier.sqlite in the data folder]
     #[arg(long, env = "HAULIER_DATABASE_URL", hide_env_values = true, value_name = "URL", global = true)]
-    database_url: Option<String>,
+    database_url: Option<DatabaseUrl>,
+    /// Most connections to Postgres at a time; SQLite needs no such limit
+    #[arg(long, env = "HAULIER_DATABASE_CONNECTIONS", default_value = "8", value_name = "COUNT", global = true)]
+    database_connections: String,
     /// Where chunks are stored: file:///DIR [default: blobs in the data folder]
     #[arg(long, env = "HAULIER_BLOB_URL", hide_env_values = true, value_name = "URL", global = true)]
     blob_url: Option<String>,
@@ -150,8 +156,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder of the embedded default.
     pub data_dir: PathBuf,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// Where transfers are recorded.
+    pub database: Database,
+    /// Most connections to Postgres at a time.
+    pub database_connections: u32,
     /// The folder of the chunks.
     pub blobs: PathBuf,
     /// What people reach this server at.
@@ -200,10 +208,17 @@ impl Config {
         ensure!(!sweep_interval.is_zero(), "HAULIER_SWEEP_INTERVAL: must be at least 1s");
         Ok(Self {
             listen: address("HAULIER_LISTEN", &settings.listen)?,
-            database: match &settings.database_url {
-                Some(url) => database_path(url)?,
-                None => data_dir.join("haulier.sqlite"),
+            database: match settings.database_url {
+                Some(url) => url.check()?,
+                None => Database::Sqlite(data_dir.join("haulier.sqlite")),
             },
+            database_connections: unit::count(
+                "HAULIER_DATABASE_CONNECTIONS",
+                &settings.database_connections,
+                2,
+                10_000,
+            )?
+            .try_into()?,
             blobs: match &settings.blob_url {
                 Some(url) => blob_folder(url)?,
                 None => data_dir.join("blobs"),
@@ -268,15 +283,6 @@ fn log_format(text: &str) -> anyhow::Result<LogFormat> {
         "json" => Ok(LogFormat::Json),
         _ => bail!("HAULIER_LOG_FORMAT: expected text or json"),
     }
-}
-
-fn database_path(url: &str) -> anyhow::Result<PathBuf> {
-    // The URL may hold a password: an error never repeats it.
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    ensure!(scheme == "sqlite", "HAULIER_DATABASE_URL: expected sqlite:PATH (this version has no other database)");
-    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-    ensure!(!path.is_empty() && path != ":memory:", "HAULIER_DATABASE_URL: expected the path of a file after sqlite:");
-    Ok(PathBuf::from(path))
 }
 
 fn blob_folder(url: &str) -> anyhow::Result<PathBuf> {

@@ -10,14 +10,17 @@ use super::create_folder;
 use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::entropy::SystemEntropy;
 use crate::lock::DirectoryLock;
+use crate::metadata::postgres::{self, PostgresStore};
 use crate::metadata::sqlite::{self, SqliteStore};
 use crate::metadata::{MetadataStore, Migrated};
 use crate::transfer::Transfers;
 use crate::transfer::state::Limits;
 
+/// Connections of one command to a shared database.
+const BESIDE_CONNECTIONS: u32 = 2;
 const DATABASE: &str = "HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR";
 const BLOBS: &str = "HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR";
 
@@ -36,14 +39,11 @@ pub struct Stores {
 /// The kinds of two stores, as metrics name them.
 #[derive(Clone, Copy, Debug)]
 pub struct Backends {
-    /// `sqlite`.
+    /// `sqlite` or `postgres`.
     pub metadata: &'static str,
     /// `disk`.
     pub blobs: &'static str,
 }
-
-/// One machine.
-const EMBEDDED: Backends = Backends { metadata: "sqlite", blobs: "disk" };
 
 impl Stores {
     /// Opens them for a server: makes what is missing, locks, brings the schema up to date.
@@ -51,11 +51,16 @@ impl Stores {
     /// # Errors
     /// What cannot be made, opened or locked.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
-        let lock = DirectoryLock::acquire(&config.data_dir)?;
+        let lock = lock(config)?;
         let blobs = Arc::new(DiskStore::open(&config.blobs).context(BLOBS)?);
-        let metadata = Arc::new(SqliteStore::open(&config.database).await.context(DATABASE)?);
-        Ok(Self { metadata, blobs, backends: EMBEDDED, _lock: Some(lock) })
+        let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
+            Database::Sqlite(path) => (Arc::new(SqliteStore::open(path).await.context(DATABASE)?), "sqlite"),
+            Database::Postgres(url) => {
+                let opened = PostgresStore::open(url.expose(), config.database_connections, Arc::new(SystemEntropy));
+                (Arc::new(opened.await.context(DATABASE)?), "postgres")
+            }
+        };
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: "disk" }, _lock: lock })
     }
 
     /// Opens them for an operator's command, beside a server that may be running: makes, locks and migrates nothing.
@@ -64,10 +69,18 @@ impl Stores {
     /// What cannot be opened, belongs to another user, or has another schema than this program's.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
         require_owner(&config.blobs).context(BLOBS)?;
-        require_owner(&config.database).context(DATABASE)?;
         let blobs = Arc::new(DiskStore::open_beside(&config.blobs).context(BLOBS)?);
-        let metadata = Arc::new(SqliteStore::open_beside(&config.database).await.context(DATABASE)?);
-        Ok(Self { metadata, blobs, backends: EMBEDDED, _lock: None })
+        let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
+            Database::Sqlite(path) => {
+                require_owner(path).context(DATABASE)?;
+                (Arc::new(SqliteStore::open_beside(path).await.context(DATABASE)?), "sqlite")
+            }
+            Database::Postgres(url) => {
+                let opened = PostgresStore::open_beside(url.expose(), BESIDE_CONNECTIONS, Arc::new(SystemEntropy));
+                (Arc::new(opened.await.context(DATABASE)?), "postgres")
+            }
+        };
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: "disk" }, _lock: None })
     }
 
     /// Opens blobs that are there beside a database that may have to be made.
@@ -94,12 +107,26 @@ impl Stores {
 /// # Errors
 /// When a server of another version is running, or the database cannot be opened or is newer.
 pub async fn migrate(config: &Config) -> anyhow::Result<Migrated> {
+    let path = match &config.database {
+        Database::Sqlite(path) => path,
+        // Under a lock of the database's own, beside whatever servers.
+        Database::Postgres(url) => return postgres::migrate(url.expose()).await.context(DATABASE),
+    };
     create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
     require_owner(&config.data_dir).context("HAULIER_DATA_DIR")?;
     match DirectoryLock::acquire(&config.data_dir) {
-        Ok(_lock) => sqlite::migrate_file(&config.database).await.context(DATABASE),
-        Err(in_use) => sqlite::require_current(&config.database).await.context(in_use).context(DATABASE),
+        Ok(_lock) => sqlite::migrate_file(path).await.context(DATABASE),
+        Err(in_use) => sqlite::require_current(path).await.context(in_use).context(DATABASE),
     }
+}
+
+/// One server for one SQLite file. The blob folder has a lock of its own, and Postgres is there to be shared.
+fn lock(config: &Config) -> anyhow::Result<Option<DirectoryLock>> {
+    if matches!(config.database, Database::Postgres(_)) {
+        return Ok(None);
+    }
+    create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
+    DirectoryLock::acquire(&config.data_dir).map(Some)
 }
 
 /// Files that root makes in a folder of the server's user are closed to the server.

@@ -14,7 +14,8 @@ fn config(flags: &[&str]) -> Result<Config, String> {
 fn without_any_setting() {
     let config = config(&[]).expect("the defaults are fine");
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database, PathBuf::from("./haulier-data/haulier.sqlite"));
+    assert_eq!(config.database, Database::Sqlite(PathBuf::from("./haulier-data/haulier.sqlite")));
+    assert_eq!(config.database_connections, 8);
     assert_eq!(config.blobs, PathBuf::from("./haulier-data/blobs"));
     assert_eq!((config.tls.is_some(), config.public_url.is_some()), (false, false));
     assert_eq!(config.limits.default_expiry, Duration::from_secs(7 * 24 * 3600));
@@ -32,6 +33,7 @@ fn every_setting_arrives() {
         "--listen=[::1]:0",
         "--data-dir=/data",
         "--database-url=sqlite:/db/x.sqlite",
+        "--database-connections=20",
         "--blob-url=file:///blobs%20here",
         "--public-url=https://send.example/",
         "--tls-cert=/cert",
@@ -54,7 +56,8 @@ fn every_setting_arrives() {
     ])
     .expect("all fine");
     assert_eq!(config.listen.to_string(), "[::1]:0");
-    assert_eq!((config.database, config.blobs), (PathBuf::from("/db/x.sqlite"), PathBuf::from("/blobs here")));
+    assert_eq!(config.database, Database::Sqlite(PathBuf::from("/db/x.sqlite")));
+    assert_eq!((config.database_connections, config.blobs), (20, PathBuf::from("/blobs here")));
     assert_eq!(config.public_url.map(String::from).as_deref(), Some("https://send.example/"));
     assert_eq!(config.tls, Some(TlsFiles { cert: "/cert".into(), key: "/key".into() }));
     let limits = config.limits;
@@ -75,6 +78,13 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         ("--listen=127.0.0.1", "HAULIER_LISTEN"),
         ("--listen=127.0.0.1:65536", "HAULIER_LISTEN"),
         ("--database-url=mysql://user:hunter2@db/x", "HAULIER_DATABASE_URL"),
+        ("--database-url=postgres://user:hunter2@db", "HAULIER_DATABASE_URL"),
+        ("--database-url=postgres://user:hunter2@db:port/x", "HAULIER_DATABASE_URL"),
+        ("--database-url=postgres://user:hunter2@db/x?pasword=hunter2", "HAULIER_DATABASE_URL"),
+        ("--database-url=postgres://user:hunter2@db/x?sslmode=hunter2", "HAULIER_DATABASE_URL"),
+        ("--database-url=hunter2", "HAULIER_DATABASE_URL"),
+        ("--database-connections=1", "HAULIER_DATABASE_CONNECTIONS"),
+        ("--database-connections=10001", "HAULIER_DATABASE_CONNECTIONS"),
         ("--database-url=sqlite:", "HAULIER_DATABASE_URL"),
         ("--database-url=sqlite::memory:", "HAULIER_DATABASE_URL"),
         ("--blob-url=s3://hunter2@bucket", "HAULIER_BLOB_URL"),
@@ -110,6 +120,24 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         let error = config(&[flag]).expect_err(flag);
         assert!(error.starts_with(&format!("{variable}: ")), "{flag}: {error}");
         assert!(!error.contains("hunter2"), "{flag}: {error}");
+    }
+}
+
+#[test]
+fn a_password_is_never_printed() {
+    for text in [
+        "postgres://user:hunter2@db.example:5432/haulier",
+        "postgresql://user:hunter2%40%2F@db.example/haulier?sslmode=verify-full&sslrootcert=/ca.pem",
+        "postgres:///haulier?host=/run/postgresql&password=hunter2",
+        "postgres://db/?dbname=haulier&options[geqo]=off&user=hunter2",
+    ] {
+        let flag = format!("--database-url={text}");
+        let cli = Cli::try_parse_from(["haulier-server", &flag]).expect("parsed");
+        assert!(!format!("{cli:?}").contains("hunter2"), "{cli:?}");
+        let (_, config) = cli.check().expect(text);
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        let Database::Postgres(url) = config.database else { panic!("{text} is Postgres") };
+        assert_eq!(url.expose(), text);
     }
 }
 

@@ -7,6 +7,7 @@ mod contract;
 pub mod metered;
 mod operator;
 mod pool;
+pub mod postgres;
 mod sql;
 pub mod sqlite;
 

@@ -2,10 +2,16 @@
 
 use anyhow::{Context as _, anyhow};
 use haulier_wire::{ByteLen, ChunkCount, ChunkLayout, Timestamp, TransferKind};
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use sqlx::query::Query;
+use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 
-use super::{Expiry, StoredState, Transfer};
+use super::{Digest, Expiry, StoredChunk, StoredState, Transfer};
 use crate::store::StoreError;
+
+mod failure;
+pub(super) mod schema;
+
+pub(super) use failure::{is_passing, migration_error};
 
 /// What [`transfer`] reads.
 macro_rules! transfer_columns {
@@ -109,6 +115,37 @@ pub(super) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE transfer_id = $
 pub(super) const DELETE_SEALED_METADATA: &str = "DELETE FROM sealed_metadata WHERE transfer_id = $1";
 pub(super) const MARK_SWEPT: &str = "UPDATE transfers SET blobs_removed = 1 WHERE id = $1";
 
+/// [`INSERT_TRANSFER`] with its values.
+pub(super) fn insert_transfer<'q, DB: Database>(
+    transfer: &'q Transfer,
+) -> Result<Query<'q, DB, DB::Arguments>, StoreError>
+where
+    &'q str: Encode<'q, DB> + Type<DB>,
+    &'q [u8]: Encode<'q, DB> + Type<DB>,
+    i64: Encode<'q, DB> + Type<DB>,
+    Option<&'q str>: Encode<'q, DB>,
+    Option<&'q [u8]>: Encode<'q, DB>,
+    Option<i64>: Encode<'q, DB>,
+{
+    let (expires_in_ms, expires_at) = expiry_columns(transfer.expiry);
+    Ok(sqlx::query(INSERT_TRANSFER)
+        .bind(transfer.id.as_str())
+        .bind(kind_text(transfer.kind))
+        .bind(transfer.create_digest.as_slice())
+        .bind(i64::try_from(transfer.layout.file_size()).map_err(StoreError::internal)?)
+        .bind(i64::from(transfer.layout.chunk_size()))
+        .bind(i64::from(transfer.layout.total_chunks()))
+        .bind(transfer.key_check.as_deref())
+        .bind(transfer.kdf_salt.as_ref().map(<[u8; 16]>::as_slice))
+        .bind(transfer.owner_token_hash.as_ref().map(|hash| hash.as_str()))
+        .bind(transfer.download_token_hash.as_ref().map(|hash| hash.as_str()))
+        .bind(i64::try_from(transfer.max_downloads).map_err(StoreError::internal)?)
+        .bind(transfer.created_at.as_millisecond())
+        .bind(transfer.upload_expires_at.as_millisecond())
+        .bind(expires_in_ms)
+        .bind(expires_at))
+}
+
 /// Reads one row of [`SELECT_TRANSFER`].
 pub(super) fn transfer<R>(row: &R) -> Result<Transfer, StoreError>
 where
@@ -166,7 +203,33 @@ where
     })
 }
 
-pub(super) fn kind_text(kind: TransferKind) -> &'static str {
+/// A chunk whose `blake3` was read from `row`.
+pub(super) fn stored_chunk<R>(row: &R, blake3: Vec<u8>) -> Result<StoredChunk, StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let sha256: Option<Vec<u8>> = row.try_get("sha256")?;
+    Ok(StoredChunk { blake3: digest(blake3)?, sha256: sha256.map(digest).transpose()? })
+}
+
+fn digest(bytes: Vec<u8>) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::internal(anyhow!("a row of chunks is damaged: digest length")))
+}
+
+/// Reads one row of [`SELECT_MISSING`].
+pub(super) fn gap<R>(row: &R) -> Result<[u32; 2], StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let index = |column| u32::try_from(row.try_get::<i64, _>(column)?).map_err(StoreError::internal);
+    Ok([index("first")?, index("last")?])
+}
+
+fn kind_text(kind: TransferKind) -> &'static str {
     match kind {
         TransferKind::Full => "full",
         TransferKind::Seed => "seed",

@@ -9,9 +9,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Row as _, Sqlite};
 
 use super::pool::Pool;
@@ -114,7 +112,7 @@ impl MetadataStore for SqliteStore {
             tx.commit().await?;
             return Ok(Created::Existing(Box::new(existing)));
         }
-        insert_transfer(&mut tx, &new.transfer).await?;
+        sql::insert_transfer(&new.transfer)?.execute(&mut *tx).await?;
         if let Some(sealed) = &new.sealed_metadata {
             sqlx::query(sql::INSERT_SEALED_METADATA)
                 .bind(new.transfer.id.as_str())
@@ -182,7 +180,7 @@ impl MetadataStore for SqliteStore {
         let query = sqlx::query(sql::SELECT_TRANSFER_AND_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
         let Some(row) = query.fetch_optional(&mut *self.readers.acquire().await?).await? else { return Ok(None) };
         let blake3: Option<Vec<u8>> = row.try_get("blake3")?;
-        let chunk = blake3.map(|blake3| stored_chunk(&row, blake3)).transpose()?;
+        let chunk = blake3.map(|blake3| sql::stored_chunk(&row, blake3)).transpose()?;
         Ok(Some((sql::transfer(&row)?, chunk)))
     }
 
@@ -190,7 +188,7 @@ impl MetadataStore for SqliteStore {
         let limit = i64::try_from(most).map_err(StoreError::internal)?;
         let query = sqlx::query(sql::SELECT_MISSING).bind(id.as_str()).bind(i64::from(total)).bind(limit);
         let rows = query.fetch_all(&mut *self.readers.acquire().await?).await?;
-        rows.iter().map(|row| Ok([index_column(row, "first")?, index_column(row, "last")?])).collect()
+        rows.iter().map(sql::gap).collect()
     }
 
     async fn complete(
@@ -321,30 +319,6 @@ async fn select_transfer(connection: &mut SqliteConnection, id: TransferId) -> R
     row.as_ref().map(sql::transfer).transpose()
 }
 
-/// `false` when the id is taken.
-async fn insert_transfer(connection: &mut SqliteConnection, transfer: &Transfer) -> Result<bool, StoreError> {
-    let (expires_in_ms, expires_at) = sql::expiry_columns(transfer.expiry);
-    let inserted = sqlx::query(sql::INSERT_TRANSFER)
-        .bind(transfer.id.as_str())
-        .bind(sql::kind_text(transfer.kind))
-        .bind(transfer.create_digest.as_slice())
-        .bind(i64::try_from(transfer.layout.file_size()).map_err(StoreError::internal)?)
-        .bind(i64::from(transfer.layout.chunk_size()))
-        .bind(i64::from(transfer.layout.total_chunks()))
-        .bind(transfer.key_check.as_deref())
-        .bind(transfer.kdf_salt.as_ref().map(<[u8; 16]>::as_slice))
-        .bind(transfer.owner_token_hash.as_ref().map(|hash| hash.as_str()))
-        .bind(transfer.download_token_hash.as_ref().map(|hash| hash.as_str()))
-        .bind(i64::try_from(transfer.max_downloads).map_err(StoreError::internal)?)
-        .bind(transfer.created_at.as_millisecond())
-        .bind(transfer.upload_expires_at.as_millisecond())
-        .bind(expires_in_ms)
-        .bind(expires_at)
-        .execute(connection)
-        .await?;
-    Ok(inserted.rows_affected() == 1)
-}
-
 async fn record_one(connection: &mut SqliteConnection, record: &ChunkRecord) -> Result<Recorded, StoreError> {
     let statement = match record.step {
         Step::Reserve => sql::RESERVE_CHUNK,
@@ -390,44 +364,8 @@ async fn select_chunk(
 ) -> Result<Option<(StoredChunk, bool)>, StoreError> {
     let query = sqlx::query(sql::SELECT_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };
-    let chunk = stored_chunk(&row, row.try_get("blake3")?)?;
+    let chunk = sql::stored_chunk(&row, row.try_get("blake3")?)?;
     Ok(Some((chunk, row.try_get::<i64, _>("stored")? == 1)))
-}
-
-fn stored_chunk(row: &SqliteRow, blake3: Vec<u8>) -> Result<StoredChunk, StoreError> {
-    let sha256: Option<Vec<u8>> = row.try_get("sha256")?;
-    Ok(StoredChunk { blake3: digest(blake3)?, sha256: sha256.map(digest).transpose()? })
-}
-
-fn digest(bytes: Vec<u8>) -> Result<Digest, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::internal(anyhow::anyhow!("a row of chunks is damaged: digest length")))
-}
-
-fn index_column(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
-    u32::try_from(row.try_get::<i64, _>(column)?).map_err(StoreError::internal)
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        const SQLITE_BUSY: &str = "5";
-        const SQLITE_FULL: &str = "13";
-        /// SQLITE_IOERR_WRITE: what a full disk looks like to the write-ahead log's index.
-        const SQLITE_IOERR_FULL: [&str; 2] = ["778", "4874"];
-        let code = match &error {
-            sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
-            _ => None,
-        };
-        match (code.as_deref(), &error) {
-            (Some(SQLITE_FULL), _) => Self::Full,
-            (Some(code), _) if SQLITE_IOERR_FULL.contains(&code) => Self::Full,
-            (Some(SQLITE_BUSY), _) => Self::unavailable(error),
-            (_, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed) => {
-                Self::unavailable(error)
-            }
-            (_, sqlx::Error::Io(_)) => Self::unavailable(error),
-            _ => Self::internal(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod metrics;
 mod network;
 mod operator;
 mod owner;
+mod postgres;
 mod races;
 mod range;
 mod request_log;

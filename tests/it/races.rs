@@ -5,14 +5,22 @@ use futures::stream::{self, StreamExt as _};
 use haulier_wire::ProblemType;
 use haulier_wire::api::UploadStatus;
 
-use crate::harness::{Http, Sample, Server};
+use crate::harness::{Http, Sample, Server, ServerOptions};
 
 /// Indices raced for at the same time.
 const AT_ONCE: usize = 16;
 
 #[tokio::test]
 async fn different_bytes_for_one_index_get_one_winner_a_thousand_times() {
-    let server = Server::start();
+    one_winner_a_thousand_times(Server::start()).await;
+}
+
+#[tokio::test]
+async fn different_bytes_for_one_index_get_one_winner_a_thousand_times_on_postgres() {
+    one_winner_a_thousand_times(Server::start_with(ServerOptions::on_postgres())).await;
+}
+
+async fn one_winner_a_thousand_times(server: Server) {
     let http = Http::new(&server);
     let sample = Sample::new(1000 * 65536, 65536);
     sample.create(&http).await.ok();
@@ -45,7 +53,15 @@ async fn different_bytes_for_one_index_get_one_winner_a_thousand_times() {
 
 #[tokio::test]
 async fn equal_bytes_for_one_index_all_succeed() {
-    let server = Server::start();
+    all_succeed(Server::start()).await;
+}
+
+#[tokio::test]
+async fn equal_bytes_for_one_index_all_succeed_on_postgres() {
+    all_succeed(Server::start_with(ServerOptions::on_postgres())).await;
+}
+
+async fn all_succeed(server: Server) {
     let http = Http::new(&server);
     let sample = Sample::new(200 * 65536, 65536);
     sample.create(&http).await.ok();
@@ -63,7 +79,15 @@ async fn equal_bytes_for_one_index_all_succeed() {
 
 #[tokio::test]
 async fn racing_creates_of_one_id_get_one_winner() {
-    let server = Server::start();
+    one_create_wins(Server::start()).await;
+}
+
+#[tokio::test]
+async fn racing_creates_of_one_id_get_one_winner_on_postgres() {
+    one_create_wins(Server::start_with(ServerOptions::on_postgres())).await;
+}
+
+async fn one_create_wins(server: Server) {
     let http = Http::new(&server);
     for _ in 0..50 {
         let sample = Sample::new(65537, 65536);

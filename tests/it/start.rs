@@ -30,7 +30,9 @@ fn a_wrong_setting_ends_with_2_and_names_its_variable() {
     let folder = TempDir::new().expect("a folder");
     for (variable, value) in [
         ("HAULIER_LISTEN", "nowhere"),
-        ("HAULIER_DATABASE_URL", "postgres://user:hunter2@db/x"),
+        ("HAULIER_DATABASE_URL", "mysql://user:hunter2@db/x"),
+        ("HAULIER_DATABASE_URL", "postgres://user:hunter2@db/x?pasword=hunter2"),
+        ("HAULIER_DATABASE_CONNECTIONS", "1"),
         ("HAULIER_BLOB_URL", "s3://bucket"),
         ("HAULIER_PUBLIC_URL", "ftp://x"),
         ("HAULIER_MAX_FILE_SIZE", "huge"),
@@ -97,6 +99,7 @@ fn help_explains_every_variable() {
         "LISTEN",
         "DATA_DIR",
         "DATABASE_URL",
+        "DATABASE_CONNECTIONS",
         "BLOB_URL",
         "PUBLIC_URL",
         "TLS_CERT",
@@ -122,7 +125,7 @@ fn help_explains_every_variable() {
         assert!(help.contains(&variable) && help.contains(&flag), "{name}");
     }
     // A setting that nobody told this test about.
-    assert_eq!(help.matches("[env: HAULIER_").count(), 23);
+    assert_eq!(help.matches("[env: HAULIER_").count(), 24);
     assert!(help.contains("SIGHUP") && help.contains("Exit status"));
     let version = run(folder.path(), &[], &["--version"]);
     assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));

@@ -1,9 +1,11 @@
 //! The statements of the operator's commands.
 
 use anyhow::anyhow;
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use haulier_wire::ChunkIndex;
+use sqlx::query::Query;
+use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 
-use super::super::{Digest, Total};
+use super::super::{Digest, StoredChunk, Total, Transfer};
 use crate::store::StoreError;
 
 /// Chunks that one statement restores: 32 bytes each.
@@ -39,7 +41,7 @@ pub(in crate::metadata) const COUNT_UNSTORED: &str = "
     WHERE id = $1 AND state = 'pending'";
 
 /// Behind `INSERT_TRANSFER` and `INSERT_SEALED_METADATA`, which make a pending one.
-pub(in crate::metadata) const RESTORE_COMPLETED: &str = "
+const RESTORE_COMPLETED: &str = "
     UPDATE transfers SET state = 'completed', stored_chunks = total_chunks, stored_bytes = $2, download_count = $3,
         completed_at = $4
     WHERE id = $1";
@@ -53,6 +55,41 @@ pub(in crate::metadata) const RESTORE_CHUNKS: &str = "
 /// The digests of one [`RESTORE_CHUNKS`], end to end.
 pub(in crate::metadata) fn joined(digests: &[Digest]) -> Vec<u8> {
     digests.concat()
+}
+
+/// Index of the first chunk of one [`RESTORE_CHUNKS`], and how many they are.
+pub(in crate::metadata) fn place(number: usize, digests: &[Digest]) -> Result<(i64, i64), StoreError> {
+    let count = |count: usize| i64::try_from(count).map_err(StoreError::internal);
+    Ok((count(number * MAX_RESTORE_BATCH)?, count(digests.len())?))
+}
+
+/// Completes a transfer that was inserted, with the counters that it had.
+pub(in crate::metadata) fn restore_completed<'q, DB: Database>(
+    transfer: &'q Transfer,
+) -> Result<Query<'q, DB, DB::Arguments>, StoreError>
+where
+    &'q str: Encode<'q, DB> + Type<DB>,
+    i64: Encode<'q, DB> + Type<DB>,
+    Option<i64>: Encode<'q, DB> + Type<DB>,
+{
+    Ok(sqlx::query(RESTORE_COMPLETED)
+        .bind(transfer.id.as_str())
+        .bind(i64::try_from(transfer.stored_bytes).map_err(StoreError::internal)?)
+        .bind(i64::try_from(transfer.download_count).map_err(StoreError::internal)?)
+        .bind(transfer.completed_at.map(|at| at.as_millisecond())))
+}
+
+/// Reads one row of [`SELECT_STORED_CHUNKS`].
+pub(in crate::metadata) fn stored_chunk<R>(row: &R) -> Result<(ChunkIndex, StoredChunk), StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let index = u32::try_from(row.try_get::<i64, _>("chunk_index")?).ok().and_then(ChunkIndex::new);
+    let index = index.ok_or_else(|| StoreError::internal(anyhow!("a row of chunks is damaged: its index")))?;
+    Ok((index, super::stored_chunk(row, row.try_get("blake3")?)?))
 }
 
 /// Reads one row of [`SELECT_TOTALS`].

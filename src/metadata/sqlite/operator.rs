@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
-use sqlx::Row as _;
+use sqlx::Sqlite;
 
-use super::{SqliteStore, index_column, insert_transfer, sql, stored_chunk};
+use super::{SqliteStore, sql};
 use crate::metadata::sql::operator as statement;
 use crate::metadata::{Digest, OperatorStore, Restored, StoredChunk, Total, Transfer};
 use crate::store::StoreError;
@@ -30,12 +30,7 @@ impl OperatorStore for SqliteStore {
             .bind(i64::from(most))
             .fetch_all(&mut *self.readers.acquire().await?)
             .await?;
-        let read = |row| {
-            let index = ChunkIndex::new(index_column(row, "chunk_index")?);
-            let index = index.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a row of chunks is damaged")))?;
-            Ok((index, stored_chunk(row, row.try_get("blake3")?)?))
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(statement::stored_chunk).collect()
     }
 
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {
@@ -60,7 +55,7 @@ impl OperatorStore for SqliteStore {
     async fn restore(&self, restored: &Restored) -> Result<bool, StoreError> {
         let transfer = &restored.transfer;
         let mut tx = self.begin().await?;
-        if !insert_transfer(&mut tx, transfer).await? {
+        if sql::insert_transfer::<Sqlite>(transfer)?.execute(&mut *tx).await?.rows_affected() == 0 {
             tx.commit().await?;
             return Ok(false);
         }
@@ -69,18 +64,11 @@ impl OperatorStore for SqliteStore {
             query.bind(sealed).execute(&mut *tx).await?;
         }
         for (number, digests) in restored.chunks.chunks(statement::MAX_RESTORE_BATCH).enumerate() {
-            let first = i64::try_from(number * statement::MAX_RESTORE_BATCH).map_err(StoreError::internal)?;
-            let count = i64::try_from(digests.len()).map_err(StoreError::internal)?;
+            let (first, count) = statement::place(number, digests)?;
             let query = sqlx::query(statement::RESTORE_CHUNKS).bind(transfer.id.as_str()).bind(first).bind(count);
             query.bind(statement::joined(digests)).execute(&mut *tx).await?;
         }
-        sqlx::query(statement::RESTORE_COMPLETED)
-            .bind(transfer.id.as_str())
-            .bind(i64::try_from(transfer.stored_bytes).map_err(StoreError::internal)?)
-            .bind(i64::try_from(transfer.download_count).map_err(StoreError::internal)?)
-            .bind(transfer.completed_at.map(|at| at.as_millisecond()))
-            .execute(&mut *tx)
-            .await?;
+        statement::restore_completed::<Sqlite>(transfer)?.execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(true)
     }

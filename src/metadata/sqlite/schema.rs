@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use sqlx::Connection as _;
-use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::metadata::Migrated;
+use crate::metadata::{Migrated, sql};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Applies what is missing.
 pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> anyhow::Result<()> {
-    let migrated = MIGRATIONS.run(connection).await;
+    let migrated = MIGRATIONS.run(connection).await.map_err(sql::migration_error);
     migrated.with_context(|| format!("cannot migrate the database {}", path.display()))
 }
 
@@ -38,18 +38,7 @@ pub async fn require_current(path: &Path) -> anyhow::Result<Migrated> {
     let mut connection = super::connect(path, false).await?;
     let found = version(&mut connection).await?;
     connection.close().await?;
-    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    ensure!(
-        found >= needed,
-        "the database {} has schema version {found}, this program needs {needed}: run haulier-server migrate",
-        path.display()
-    );
-    ensure!(
-        found <= needed,
-        "the database {} has schema version {found}, this program knows {needed}: use the program that wrote it",
-        path.display()
-    );
-    Ok(Migrated { from: found, to: found })
+    sql::schema::require(&MIGRATIONS, found).with_context(|| format!("the database {}", path.display()))
 }
 
 /// The last migration that was applied; 0 for an empty file.
@@ -58,6 +47,5 @@ async fn version(connection: &mut SqliteConnection) -> anyhow::Result<i64> {
     if table.fetch_optional(&mut *connection).await?.is_none() {
         return Ok(0);
     }
-    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-    Ok(applied.iter().map(|migration| migration.version).max().unwrap_or(0))
+    sql::schema::last_applied(connection).await
 }

@@ -1,13 +1,17 @@
 //! A server process on a free port, with a data folder of its own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::postgres::{Postgres, TestDatabase};
 
 /// How to start a server.
 #[derive(Debug, Default)]
@@ -18,11 +22,18 @@ pub(crate) struct ServerOptions {
     pub(crate) wrapper: Vec<OsString>,
     /// A data folder that outlives the server; otherwise one is made and removed.
     pub(crate) data_dir: Option<PathBuf>,
+    /// Postgres instead of SQLite; with `HAULIER_TEST_DATABASE=postgres` every server has it.
+    pub(crate) on_postgres: bool,
     /// A file for the log; otherwise it goes nowhere, or to the terminal with `HAULIER_TEST_LOG`.
     pub(crate) log: Option<PathBuf>,
 }
 
 impl ServerOptions {
+    /// With a database of its own in the Postgres of all tests.
+    pub(crate) fn on_postgres() -> Self {
+        Self { on_postgres: true, ..Self::default() }
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self
@@ -51,6 +62,7 @@ pub(crate) struct Server {
     url: String,
     data_dir: PathBuf,
     _own_dir: Option<TempDir>,
+    _own_database: Option<TestDatabase>,
 }
 
 impl Server {
@@ -61,6 +73,14 @@ impl Server {
     pub(crate) fn start_with(options: ServerOptions) -> Self {
         let own_dir = options.data_dir.is_none().then(|| TempDir::new().expect("a temporary folder"));
         let data_dir = options.data_dir.unwrap_or_else(|| own_dir.as_ref().expect("made above").path().join("data"));
+        // As long as its folder: a server that is started again finds its database.
+        let on_postgres =
+            options.on_postgres || std::env::var("HAULIER_TEST_DATABASE").is_ok_and(|it| it == "postgres");
+        let own_database = (on_postgres && own_dir.is_some()).then(|| Postgres::shared().database());
+        let database_url = match &own_database {
+            Some(database) => Some(database.url().to_owned()),
+            None => on_postgres.then(|| database_of_folder(&data_dir)),
+        };
         let program = OsString::from(env!("CARGO_BIN_EXE_haulier-server"));
         let mut words = options.wrapper.into_iter().chain([program]);
         let mut command = Command::new(words.next().expect("at least the program"));
@@ -70,12 +90,13 @@ impl Server {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HAULIER_LISTEN", "127.0.0.1:0")
             .env("HAULIER_DATA_DIR", &data_dir)
+            .envs(database_url.map(|url| ("HAULIER_DATABASE_URL", url)))
             .envs(options.env)
             .stdout(Stdio::piped())
             .stderr(log_sink(options.log.as_deref()));
         let mut child = command.spawn().expect("the server's program starts");
         let url = read_url(&mut child);
-        Self { child, url, data_dir, _own_dir: own_dir }
+        Self { child, url, data_dir, _own_dir: own_dir, _own_database: own_database }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -153,6 +174,14 @@ pub(super) fn peak_rss_bytes(pid: u32) -> Option<u64> {
 pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")
+}
+
+/// The URL of the database that goes with a data folder, until the tests end.
+fn database_of_folder(data_dir: &Path) -> String {
+    static DATABASES: Mutex<BTreeMap<PathBuf, TestDatabase>> = Mutex::new(BTreeMap::new());
+    let mut databases = DATABASES.lock().expect("not poisoned");
+    let database = databases.entry(data_dir.to_owned()).or_insert_with(|| Postgres::shared().database());
+    database.url().to_owned()
 }
 
 fn log_sink(path: Option<&Path>) -> Stdio {
