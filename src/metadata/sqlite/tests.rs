@@ -73,9 +73,9 @@ async fn every_commit_after_reservations_is_synced_again() {
         let mut tx = store.begin_with(Durable::WithTheNext).await.expect("begins");
         assert_eq!(synchronous(&mut tx).await, NORMAL);
         tx.commit().await.expect("commits");
-        assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL);
+        assert_eq!(synchronous(&mut store.writer.acquire().await.expect("free")).await, FULL);
         store.record(&[chunk_record(Step::Reserve)]).await.expect("recorded");
-        assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL);
+        assert_eq!(synchronous(&mut store.writer.acquire().await.expect("free")).await, FULL);
         let mut tx = store.begin().await.expect("begins");
         assert_eq!(synchronous(&mut tx).await, FULL);
         tx.commit().await.expect("commits");
@@ -88,19 +88,19 @@ async fn reservations_that_fail_leave_no_writer_without_syncs() {
     let store = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
     store.create(&contract::new_transfer(1)).await.expect("created");
     drop(store.begin_with(Durable::WithTheNext).await.expect("begins"));
-    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "given up");
+    assert_eq!(synchronous(&mut store.writer.acquire().await.expect("free")).await, FULL, "given up");
 
     let mut writer = store.writer.acquire().await.expect("free");
     sqlx::query("ALTER TABLE chunks RENAME TO elsewhere").execute(&mut *writer).await.expect("renamed");
     drop(writer);
     store.record(&[chunk_record(Step::Reserve)]).await.expect_err("there is no such table");
-    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "failed");
+    assert_eq!(synchronous(&mut store.writer.acquire().await.expect("free")).await, FULL, "failed");
 
     // A COMMIT that is refused: sqlx reports it, and the connection goes.
     let mut tx = store.begin_with(Durable::WithTheNext).await.expect("begins");
     sqlx::raw_sql("ROLLBACK").execute(&mut *tx).await.expect("rolled back");
     tx.commit().await.expect_err("nothing to commit");
-    assert_eq!(synchronous(&mut *store.writer.acquire().await.expect("free")).await, FULL, "not committed");
+    assert_eq!(synchronous(&mut store.writer.acquire().await.expect("free")).await, FULL, "not committed");
 }
 
 #[tokio::test]
