@@ -15,10 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
+use crate::blob::s3::S3Store;
 use crate::clock::SystemClock;
-use crate::config::Config;
-use crate::entropy::SystemEntropy;
+use crate::config::{BlobLocation, Config};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::http::tls::Certificate;
 use crate::http::{self, Service};
 use crate::job;
@@ -61,13 +63,12 @@ impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
-        let blobs = DiskStore::open(&config.blobs).context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
-        let blobs = Arc::new(blobs);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let blobs = open_blobs(config, &entropy).await.context("HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR")?;
         let metadata = SqliteStore::open(&config.database).await;
         let metadata = metadata.context("HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR")?;
         let metadata: Arc<dyn MetadataStore> = Arc::new(metadata);
-        let transfers =
-            Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), config.limits);
+        let transfers = Transfers::new(Arc::clone(&metadata), blobs, Arc::new(SystemClock), entropy, config.limits);
         let service = Arc::new(Service {
             transfers,
             shutdown: Shutdown::default(),
@@ -97,6 +98,15 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+async fn open_blobs(config: &Config, entropy: &Arc<dyn Entropy>) -> anyhow::Result<Arc<dyn BlobStore>> {
+    Ok(match &config.blobs {
+        BlobLocation::Folder(folder) => Arc::new(DiskStore::open(folder)?),
+        BlobLocation::S3(location) => {
+            Arc::new(S3Store::open(location, config.s3_buffer_bytes, Arc::clone(entropy)).await?)
+        }
+    })
 }
 
 fn listen(

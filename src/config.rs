@@ -11,7 +11,10 @@ use url::Url;
 
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
+mod blob_url;
 mod unit;
+
+pub use blob_url::{BlobLocation, S3Location};
 
 /// Haulier's server: stores sealed chunks that it cannot open.
 #[derive(Debug, Parser)]
@@ -54,9 +57,12 @@ struct Settings {
     /// Where transfers are recorded: sqlite:PATH [default: haulier.sqlite in the data folder]
     #[arg(long, env = "HAULIER_DATABASE_URL", hide_env_values = true, value_name = "URL", global = true)]
     database_url: Option<String>,
-    /// Where chunks are stored: file:///DIR [default: blobs in the data folder]
+    /// Where chunks are stored: file:///DIR, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME [default: blobs in the data folder]
     #[arg(long, env = "HAULIER_BLOB_URL", hide_env_values = true, value_name = "URL", global = true)]
     blob_url: Option<String>,
+    /// Memory for chunks that are kept until an S3 store has them, so that they can be sent to it again
+    #[arg(long, env = "HAULIER_S3_BUFFER", default_value = "256MiB", value_name = "SIZE", global = true)]
+    s3_buffer: String,
     /// The address that people reach this server at, for what it prints at start
     #[arg(long, env = "HAULIER_PUBLIC_URL", value_name = "URL", global = true)]
     public_url: Option<String>,
@@ -140,8 +146,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The SQLite file.
     pub database: PathBuf,
-    /// The folder of the chunks.
-    pub blobs: PathBuf,
+    /// Where the chunks are.
+    pub blobs: BlobLocation,
+    /// Memory for chunks that an S3 store may have to be sent again.
+    pub s3_buffer_bytes: u64,
     /// What people reach this server at.
     pub public_url: Option<Url>,
     /// HTTPS when present.
@@ -188,9 +196,10 @@ impl Config {
                 None => data_dir.join("haulier.sqlite"),
             },
             blobs: match &settings.blob_url {
-                Some(url) => blob_folder(url)?,
-                None => data_dir.join("blobs"),
+                Some(url) => BlobLocation::parse(url)?,
+                None => BlobLocation::Folder(data_dir.join("blobs")),
             },
+            s3_buffer_bytes: unit::bytes("HAULIER_S3_BUFFER", &settings.s3_buffer)?,
             public_url: settings.public_url.as_deref().map(public_url).transpose()?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             limits,
@@ -243,13 +252,6 @@ fn database_path(url: &str) -> anyhow::Result<PathBuf> {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     ensure!(!path.is_empty() && path != ":memory:", "HAULIER_DATABASE_URL: expected the path of a file after sqlite:");
     Ok(PathBuf::from(path))
-}
-
-fn blob_folder(url: &str) -> anyhow::Result<PathBuf> {
-    let expected = "HAULIER_BLOB_URL: expected file:///FOLDER (this version has no other store)";
-    let url = Url::parse(url).map_err(|_| anyhow!(expected))?;
-    ensure!(url.scheme() == "file", expected);
-    url.to_file_path().map_err(|()| anyhow!(expected))
 }
 
 fn public_url(text: &str) -> anyhow::Result<Url> {

@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogFormat;
 
@@ -14,11 +17,14 @@ pub fn start<W>(filter: EnvFilter, format: LogFormat, sink: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink).with_target(false);
+    // The SDK's finest level holds whole requests and answers, and so tokens and credentials, whatever the filter says.
+    let filter = filter.and(filter_fn(|line| *line.level() < Level::TRACE || !line.target().starts_with("aws_")));
+    let layer = tracing_subscriber::fmt::layer().with_writer(sink).with_target(false);
     let ansi = std::io::stderr().is_terminal();
-    // A second subscriber in one process is refused; the first one stays, which is what a test binary wants.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(ansi).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(ansi).with_filter(filter).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
     };
+    // A second subscriber in one process is refused; the first one stays, which is what a test binary wants.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod contract;
 pub mod disk;
+pub mod s3;
 
 use std::fmt;
 use std::ops::Range;
