@@ -27,6 +27,7 @@ mod owner;
 mod races;
 mod range;
 mod routes;
+mod s3;
 mod secrets;
 mod send_and_get;
 mod send_files;
