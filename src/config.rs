@@ -13,10 +13,12 @@ use url::Url;
 use crate::transfer::Token;
 use crate::transfer::state::{Limits, MIN_EXPIRY};
 
+mod blob_url;
 pub mod command;
 mod database;
 mod unit;
 
+pub use blob_url::{BlobLocation, S3Location};
 pub use command::Command;
 pub use database::{Database, DatabaseUrl};
 
@@ -63,9 +65,12 @@ struct Settings {
     /// Most connections to Postgres at a time; SQLite needs no such limit
     #[arg(long, env = "HAULIER_DATABASE_CONNECTIONS", default_value = "8", value_name = "COUNT", global = true)]
     database_connections: String,
-    /// Where chunks are stored: file:///DIR [default: blobs in the data folder]
+    /// Where chunks are stored: file:///DIR, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME [default: blobs in the data folder]
     #[arg(long, env = "HAULIER_BLOB_URL", hide_env_values = true, value_name = "URL", global = true)]
     blob_url: Option<String>,
+    /// Memory for chunks that are kept until an S3 store has them, so that they can be sent to it again
+    #[arg(long, env = "HAULIER_S3_BUFFER", default_value = "256MiB", value_name = "SIZE", global = true)]
+    s3_buffer: String,
     /// The address that people reach this server at, for what it prints at start
     #[arg(long, env = "HAULIER_PUBLIC_URL", value_name = "URL", global = true)]
     public_url: Option<String>,
@@ -160,8 +165,10 @@ pub struct Config {
     pub database: Database,
     /// Most connections to Postgres at a time.
     pub database_connections: u32,
-    /// The folder of the chunks.
-    pub blobs: PathBuf,
+    /// Where the chunks are.
+    pub blobs: BlobLocation,
+    /// Memory for chunks that an S3 store may have to be sent again.
+    pub s3_buffer_bytes: u64,
     /// What people reach this server at.
     pub public_url: Option<Url>,
     /// HTTPS when present.
@@ -220,9 +227,10 @@ impl Config {
             )?
             .try_into()?,
             blobs: match &settings.blob_url {
-                Some(url) => blob_folder(url)?,
-                None => data_dir.join("blobs"),
+                Some(url) => BlobLocation::parse(url)?,
+                None => BlobLocation::Folder(data_dir.join("blobs")),
             },
+            s3_buffer_bytes: unit::bytes("HAULIER_S3_BUFFER", &settings.s3_buffer)?,
             public_url: settings.public_url.as_deref().map(public_url).transpose()?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             limits,
@@ -283,13 +291,6 @@ fn log_format(text: &str) -> anyhow::Result<LogFormat> {
         "json" => Ok(LogFormat::Json),
         _ => bail!("HAULIER_LOG_FORMAT: expected text or json"),
     }
-}
-
-fn blob_folder(url: &str) -> anyhow::Result<PathBuf> {
-    let expected = "HAULIER_BLOB_URL: expected file:///FOLDER (this version has no other store)";
-    let url = Url::parse(url).map_err(|_| anyhow!(expected))?;
-    ensure!(url.scheme() == "file", expected);
-    url.to_file_path().map_err(|()| anyhow!(expected))
 }
 
 fn public_url(text: &str) -> anyhow::Result<Url> {

@@ -9,8 +9,9 @@ use anyhow::{Context as _, ensure};
 use super::create_folder;
 use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
+use crate::blob::s3::S3Store;
 use crate::clock::SystemClock;
-use crate::config::{Config, Database};
+use crate::config::{BlobLocation, Config, Database, S3Location};
 use crate::entropy::SystemEntropy;
 use crate::lock::DirectoryLock;
 use crate::metadata::postgres::{self, PostgresStore};
@@ -41,7 +42,7 @@ pub struct Stores {
 pub struct Backends {
     /// `sqlite` or `postgres`.
     pub metadata: &'static str,
-    /// `disk`.
+    /// `disk` or `s3`.
     pub blobs: &'static str,
 }
 
@@ -52,7 +53,10 @@ impl Stores {
     /// What cannot be made, opened or locked.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let lock = lock(config)?;
-        let blobs = Arc::new(DiskStore::open(&config.blobs).context(BLOBS)?);
+        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
+            BlobLocation::Folder(folder) => (Arc::new(DiskStore::open(folder).context(BLOBS)?), "disk"),
+            BlobLocation::S3(location) => (s3(location, config).await?, "s3"),
+        };
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => (Arc::new(SqliteStore::open(path).await.context(DATABASE)?), "sqlite"),
             Database::Postgres(url) => {
@@ -60,7 +64,7 @@ impl Stores {
                 (Arc::new(opened.await.context(DATABASE)?), "postgres")
             }
         };
-        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: "disk" }, _lock: lock })
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _lock: lock })
     }
 
     /// Opens them for an operator's command, beside a server that may be running: makes, locks and migrates nothing.
@@ -68,8 +72,13 @@ impl Stores {
     /// # Errors
     /// What cannot be opened, belongs to another user, or has another schema than this program's.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
-        require_owner(&config.blobs).context(BLOBS)?;
-        let blobs = Arc::new(DiskStore::open_beside(&config.blobs).context(BLOBS)?);
+        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
+            BlobLocation::Folder(folder) => {
+                require_owner(folder).context(BLOBS)?;
+                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
+            }
+            BlobLocation::S3(location) => (s3(location, config).await?, "s3"),
+        };
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => {
                 require_owner(path).context(DATABASE)?;
@@ -80,7 +89,7 @@ impl Stores {
                 (Arc::new(opened.await.context(DATABASE)?), "postgres")
             }
         };
-        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: "disk" }, _lock: None })
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _lock: None })
     }
 
     /// Opens blobs that are there beside a database that may have to be made.
@@ -89,7 +98,9 @@ impl Stores {
     /// As [`Stores::open_beside`] and [`migrate`].
     pub async fn open_to_rebuild(config: &Config) -> anyhow::Result<Self> {
         // First: where no blobs are, no database is to be made either.
-        drop(DiskStore::open_beside(&config.blobs).context(BLOBS)?);
+        if let BlobLocation::Folder(folder) = &config.blobs {
+            drop(DiskStore::open_beside(folder).context(BLOBS)?);
+        }
         migrate(config).await?;
         Self::open_beside(config).await
     }
@@ -100,6 +111,12 @@ impl Stores {
         let (metadata, blobs) = (Arc::clone(&self.metadata), Arc::clone(&self.blobs));
         Transfers::new(metadata, blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), limits)
     }
+}
+
+/// A bucket has no lock: what belongs to one server is the database, or nothing does.
+async fn s3(location: &S3Location, config: &Config) -> anyhow::Result<Arc<dyn BlobStore>> {
+    let opened = S3Store::open(location, config.s3_buffer_bytes, Arc::new(SystemEntropy));
+    Ok(Arc::new(opened.await.context(BLOBS)?))
 }
 
 /// Brings the schema up to date. Beside a running server, which has done that, it only makes sure.

@@ -7,6 +7,7 @@ mod contract;
 pub mod disk;
 mod file;
 pub mod metered;
+pub mod s3;
 
 use std::fmt;
 use std::ops::Range;

@@ -16,7 +16,8 @@ fn without_any_setting() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database, Database::Sqlite(PathBuf::from("./haulier-data/haulier.sqlite")));
     assert_eq!(config.database_connections, 8);
-    assert_eq!(config.blobs, PathBuf::from("./haulier-data/blobs"));
+    assert_eq!(config.blobs, BlobLocation::Folder("./haulier-data/blobs".into()));
+    assert_eq!(config.s3_buffer_bytes, 256 << 20);
     assert_eq!((config.tls.is_some(), config.public_url.is_some()), (false, false));
     assert_eq!(config.limits.default_expiry, Duration::from_secs(7 * 24 * 3600));
     assert_eq!(config.limits.client_timeout, Duration::from_secs(30));
@@ -35,6 +36,7 @@ fn every_setting_arrives() {
         "--database-url=sqlite:/db/x.sqlite",
         "--database-connections=20",
         "--blob-url=file:///blobs%20here",
+        "--s3-buffer=0",
         "--public-url=https://send.example/",
         "--tls-cert=/cert",
         "--tls-key=/key",
@@ -57,7 +59,8 @@ fn every_setting_arrives() {
     .expect("all fine");
     assert_eq!(config.listen.to_string(), "[::1]:0");
     assert_eq!(config.database, Database::Sqlite(PathBuf::from("/db/x.sqlite")));
-    assert_eq!((config.database_connections, config.blobs), (20, PathBuf::from("/blobs here")));
+    assert_eq!(config.database_connections, 20);
+    assert_eq!((config.blobs, config.s3_buffer_bytes), (BlobLocation::Folder("/blobs here".into()), 0));
     assert_eq!(config.public_url.map(String::from).as_deref(), Some("https://send.example/"));
     assert_eq!(config.tls, Some(TlsFiles { cert: "/cert".into(), key: "/key".into() }));
     let limits = config.limits;
@@ -88,6 +91,10 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         ("--database-url=sqlite:", "HAULIER_DATABASE_URL"),
         ("--database-url=sqlite::memory:", "HAULIER_DATABASE_URL"),
         ("--blob-url=s3://hunter2@bucket", "HAULIER_BLOB_URL"),
+        ("--blob-url=s3://id:hunter2@bucket", "HAULIER_BLOB_URL"),
+        ("--blob-url=s3://bucket?secret=hunter2", "HAULIER_BLOB_URL"),
+        ("--blob-url=s3://bucket?endpoint=http://id:hunter2@store", "HAULIER_BLOB_URL"),
+        ("--s3-buffer=1GB", "HAULIER_S3_BUFFER"),
         ("--blob-url=/plain/path", "HAULIER_BLOB_URL"),
         ("--public-url=send.example", "HAULIER_PUBLIC_URL"),
         ("--public-url=ftp://send.example", "HAULIER_PUBLIC_URL"),

@@ -3,8 +3,11 @@
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogFormat;
 
@@ -18,13 +21,16 @@ pub fn start<W>(filter: EnvFilter, format: LogFormat, sink: W)
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink).with_target(false);
+    // The SDK's finest level holds whole requests and answers, and so tokens and credentials, whatever the filter says.
+    let filter = filter.and(filter_fn(|line| *line.level() < Level::TRACE || !line.target().starts_with("aws_")));
+    let layer = tracing_subscriber::fmt::layer().with_writer(sink).with_target(false);
     let ansi = std::io::stderr().is_terminal();
-    // A second subscriber in one process is refused; the first one stays, which is what a test binary wants.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(ansi).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(ansi).with_filter(filter).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     };
+    // A second subscriber in one process is refused; the first one stays, which is what a test binary wants.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
 /// Logs and counts every panic, by its place alone: a message may repeat what a client sent.

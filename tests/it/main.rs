@@ -32,6 +32,7 @@ mod range;
 mod request_log;
 mod rolling;
 mod routes;
+mod s3;
 mod screen;
 mod secrets;
 mod send_and_get;

@@ -33,7 +33,8 @@ fn a_wrong_setting_ends_with_2_and_names_its_variable() {
         ("HAULIER_DATABASE_URL", "mysql://user:hunter2@db/x"),
         ("HAULIER_DATABASE_URL", "postgres://user:hunter2@db/x?pasword=hunter2"),
         ("HAULIER_DATABASE_CONNECTIONS", "1"),
-        ("HAULIER_BLOB_URL", "s3://bucket"),
+        ("HAULIER_BLOB_URL", "s3://id:hunter2@bucket"),
+        ("HAULIER_S3_BUFFER", "1GB"),
         ("HAULIER_PUBLIC_URL", "ftp://x"),
         ("HAULIER_MAX_FILE_SIZE", "huge"),
         ("HAULIER_MAX_CHUNKS", "0"),
@@ -104,6 +105,7 @@ fn help_explains_every_variable() {
         "PUBLIC_URL",
         "TLS_CERT",
         "TLS_KEY",
+        "S3_BUFFER",
         "MAX_FILE_SIZE",
         "MAX_CHUNKS",
         "DEFAULT_EXPIRY",
@@ -125,7 +127,7 @@ fn help_explains_every_variable() {
         assert!(help.contains(&variable) && help.contains(&flag), "{name}");
     }
     // A setting that nobody told this test about.
-    assert_eq!(help.matches("[env: HAULIER_").count(), 24);
+    assert_eq!(help.matches("[env: HAULIER_").count(), 25);
     assert!(help.contains("SIGHUP") && help.contains("Exit status"));
     let version = run(folder.path(), &[], &["--version"]);
     assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));

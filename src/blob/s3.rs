@@ -1,0 +1,234 @@
+//! Blobs as objects of an S3-compatible store.
+//!
+//! Nothing here relies on what only some stores do: no conditional PUT, no versioning, no listing beyond one transfer.
+//! A PUT that is cut short leaves nothing, or the object that was there; that alone makes writes whole or not at all.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    ProvideCredentials as _, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
+};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use haulier_wire::TransferId;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
+
+use super::{BlobKey, BlobStore, Content, Listed, StagedBlob};
+use crate::config::S3Location;
+use crate::entropy::Entropy;
+use crate::store::{BufferUse, StoreError};
+
+mod body;
+mod bucket;
+mod failure;
+mod flow;
+mod listing;
+mod pressure;
+mod read;
+mod remove;
+mod retry;
+mod upload;
+
+use failure::Failure;
+use flow::{BLOCK_BYTES, Flow, Keeping};
+use retry::Retry;
+use upload::StagedObject;
+
+/// Bodies up to this length are gathered whole before they travel.
+const SMALL_BYTES: u64 = 256 << 10;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A probe answers within this time, whatever the store does.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The answer to a probe stands for so long: health checks must not become a load of their own.
+const PROBE_VALID: Duration = Duration::from_secs(1);
+
+/// A part of a bucket.
+#[derive(Debug)]
+pub struct S3Store {
+    bucket: Arc<Bucket>,
+    /// One permit for each block that may be kept for another try.
+    buffer: Arc<Semaphore>,
+    /// All of them, in bytes.
+    buffer_bytes: u64,
+    probed: Mutex<Option<(Instant, Result<(), StoreError>)>>,
+}
+
+/// What every request needs.
+struct Bucket {
+    client: Client,
+    name: String,
+    /// Stands before every key; empty, or ends in a slash.
+    prefix: String,
+    /// Whether the bucket is made when it is not there.
+    create: bool,
+    retry: Retry,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("name", &self.name).field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl S3Store {
+    /// Connects with credentials from where all AWS tools take them: environment, profile, container, instance.
+    ///
+    /// `buffer_bytes` may be spent on keeping bodies for another try.
+    ///
+    /// # Errors
+    /// Without region or credentials, and when the store refuses the bucket.
+    pub async fn open(location: &S3Location, buffer_bytes: u64, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let mut settings = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        if let Some(region) = &location.region {
+            settings = settings.region(Region::new(region.clone()));
+        } else if location.endpoint.is_some() {
+            // Not from an instance's metadata: where there is none, asking takes seconds.
+            let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+            let named = named.or_else(ProfileFileRegionProvider::new());
+            settings = settings.region(named.or_else(Region::from_static("us-east-1")));
+        }
+        let settings = settings.load().await;
+        let credentials = settings.credentials_provider().context("no provider of AWS credentials")?;
+        let region = settings.region().cloned().context("region=... is missing, and no AWS setting names one")?;
+        Self::open_with(location, region, credentials, buffer_bytes, entropy).await
+    }
+
+    async fn open_with(
+        location: &S3Location,
+        region: Region,
+        credentials: SharedCredentialsProvider,
+        buffer_bytes: u64,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let found = credentials.provide_credentials().await;
+        found.context("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+        let bucket = Self::bucket(location, region, credentials, entropy);
+        bucket.be_there().await?;
+        let blocks = usize::try_from(buffer_bytes / BLOCK_BYTES as u64)?.min(Semaphore::MAX_PERMITS);
+        let buffer_bytes = (blocks * BLOCK_BYTES) as u64;
+        let buffer = Arc::new(Semaphore::new(blocks));
+        Ok(Self { bucket: Arc::new(bucket), buffer, buffer_bytes, probed: Mutex::default() })
+    }
+
+    fn bucket(
+        location: &S3Location,
+        region: Region,
+        credentials: SharedCredentialsProvider,
+        entropy: Arc<dyn Entropy>,
+    ) -> Bucket {
+        let mut settings = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(region)
+            .credentials_provider(credentials)
+            .force_path_style(location.path_style)
+            // All three are done here, with the right clock: see `retry`, `upload` and `read`.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // The checksum is written by `body`; on the way out the reader's key is the judge of every byte.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(endpoint) = &location.endpoint {
+            settings = settings.endpoint_url(endpoint.as_str());
+        }
+        Bucket {
+            client: Client::from_conf(settings.build()),
+            name: location.bucket.clone(),
+            prefix: location.prefix.clone(),
+            create: location.create,
+            retry: Retry::new(entropy),
+        }
+    }
+
+    fn staged(&self, key: BlobKey, len: u64) -> Result<StagedObject, StoreError> {
+        let blocks = u32::try_from(len.div_ceil(BLOCK_BYTES as u64)).map_err(StoreError::internal)?;
+        let share = || Arc::clone(&self.buffer).try_acquire_many_owned(blocks);
+        let keeping = match len {
+            0..=SMALL_BYTES => Keeping::Small,
+            _ => share().map_or(Keeping::No, Keeping::Budgeted),
+        };
+        Ok(StagedObject::new(Arc::clone(&self.bucket), self.bucket.name_of(key), Flow::new(len, keeping)))
+    }
+}
+
+#[async_trait]
+impl BlobStore for S3Store {
+    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError> {
+        Ok(Box::new(self.staged(key, len)?))
+    }
+
+    async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
+        let mut staged = Box::new(self.staged(key, bytes.len() as u64)?);
+        staged.write(bytes).await?;
+        staged.finish().await?;
+        staged.publish().await
+    }
+
+    async fn len(&self, key: BlobKey) -> Result<Option<u64>, StoreError> {
+        self.bucket.len(&self.bucket.name_of(key)).await
+    }
+
+    async fn read(&self, key: BlobKey, range: Range<u64>) -> Result<Option<Content>, StoreError> {
+        let stream = read::open(Arc::clone(&self.bucket), self.bucket.name_of(key), range).await?;
+        Ok(stream.map(Content::Stream))
+    }
+
+    async fn remove(&self, key: BlobKey) -> Result<(), StoreError> {
+        remove::one(&self.bucket, &self.bucket.name_of(key)).await
+    }
+
+    async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
+        // Without its meta.json a transfer that is half removed cannot come back.
+        remove::one(&self.bucket, &self.bucket.name_of(BlobKey::Meta(id))).await?;
+        remove::all_below(&self.bucket, &format!("{}transfers/{id}/", self.bucket.prefix)).await
+    }
+
+    fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {
+        listing::transfers(Arc::clone(&self.bucket))
+    }
+
+    fn blobs_of(&self, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>> {
+        listing::blobs_of(Arc::clone(&self.bucket), id)
+    }
+
+    fn buffer(&self) -> BufferUse {
+        let free_bytes = (self.buffer.available_permits() * BLOCK_BYTES) as u64;
+        BufferUse { used_bytes: self.buffer_bytes.saturating_sub(free_bytes), free_bytes }
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let mut probed = self.probed.lock().await;
+        if let Some((at, result)) = &*probed
+            && at.elapsed() < PROBE_VALID
+        {
+            return result.clone();
+        }
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, self.bucket.head()).await;
+        let result = match answer {
+            // The store was away when this process started, or someone removed it.
+            Ok(Err(Failure::Absent)) if self.bucket.create => self.bucket.create().await,
+            Ok(Err(Failure::Absent)) => Err(StoreError::internal(anyhow!("the bucket is not there"))),
+            Ok(answer) => answer.map_err(StoreError::from),
+            Err(_) => Err(Failure::silent("the store does not answer").into()),
+        };
+        *probed = Some((Instant::now(), result.clone()));
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! What lies below the prefix: folders of transfers, and what is in one of them, page by page.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::Object;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use haulier_wire::{Timestamp, TransferId};
+
+use super::Bucket;
+use super::failure::Failure;
+use crate::blob::Listed;
+use crate::store::StoreError;
+
+/// The folders below `transfers/`; an object that lies there itself comes under its name, which is none of ours.
+pub(super) fn transfers(bucket: Arc<Bucket>) -> BoxStream<'static, Result<String, StoreError>> {
+    let folder = format!("{}transfers/", bucket.prefix);
+    let names = move |page: &ListObjectsV2Output| {
+        let folders = page.common_prefixes().iter().filter_map(|common| common.prefix());
+        let objects = page.contents().iter().filter_map(|object| object.key());
+        let names = folders.map(|name| name.trim_end_matches('/').to_owned());
+        let names = names.chain(objects.map(|name| format!("{name} (not a folder)")));
+        names.filter_map(|name| Some(Ok(name.strip_prefix(&folder)?.to_owned()))).collect::<Vec<_>>()
+    };
+    let folder = format!("{}transfers/", bucket.prefix);
+    pages(bucket, folder, true).map_ok(move |page| stream::iter(names(&page))).try_flatten().boxed()
+}
+
+/// The objects of one transfer's folder.
+pub(super) fn blobs_of(bucket: Arc<Bucket>, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>> {
+    let folder = format!("{}transfers/{id}/", bucket.prefix);
+    let below = folder.clone();
+    let objects = move |page: ListObjectsV2Output| {
+        stream::iter(page.contents().iter().map(|object| listed(object, &below)).collect::<Vec<_>>())
+    };
+    pages(bucket, folder, false).map_ok(objects).try_flatten().boxed()
+}
+
+fn listed(object: &Object, folder: &str) -> Result<Listed, StoreError> {
+    let listed = || {
+        let name = object.key()?.strip_prefix(folder)?.to_owned();
+        let len = u64::try_from(object.size()?).ok()?;
+        let modified = Timestamp::from_millisecond(object.last_modified()?.to_millis().ok()?).ok()?;
+        Some(Listed { name, len, modified })
+    };
+    listed().ok_or_else(|| StoreError::internal(anyhow!("the store lists an object without name, length or time")))
+}
+
+/// The pages of a list, each asked for when it is wanted; with `folders`, what lies deeper comes as its folder.
+fn pages(
+    bucket: Arc<Bucket>,
+    prefix: String,
+    folders: bool,
+) -> impl stream::Stream<Item = Result<ListObjectsV2Output, StoreError>> + Send + 'static {
+    stream::try_unfold(Some(None), move |next: Option<Option<String>>| {
+        let (bucket, prefix) = (Arc::clone(&bucket), prefix.clone());
+        async move {
+            let Some(token) = next else { return Ok(None) };
+            let page = bucket.retry.ask(|| page(&bucket, &prefix, folders, token.clone())).await?;
+            let next = page.next_continuation_token().map(|token| Some(token.to_owned()));
+            Ok(Some((page, next)))
+        }
+    })
+}
+
+async fn page(
+    bucket: &Bucket,
+    prefix: &str,
+    folders: bool,
+    token: Option<String>,
+) -> Result<ListObjectsV2Output, Failure> {
+    let request = bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix);
+    let request = if folders { request.delimiter("/") } else { request };
+    Ok(request.set_continuation_token(token).send().await?)
+}

@@ -1,0 +1,95 @@
+//! The server with its chunks in a real S3 store: Garage, MinIO, and whatever `HAULIER_TEST_S3_URL` names.
+
+mod away;
+mod races;
+mod rest;
+mod round_trip;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use reqwest::Url;
+
+use crate::harness::{Http, ObjectStore, Server, ServerOptions};
+
+/// A part of a store that one test has for itself.
+#[derive(Debug)]
+struct Objects {
+    store: &'static ObjectStore,
+    client: Client,
+    url: String,
+    bucket: String,
+    prefix: String,
+}
+
+/// Parts of every store, one after the other.
+fn everywhere() -> impl Iterator<Item = Objects> {
+    ObjectStore::all().into_iter().map(Objects::new)
+}
+
+impl Objects {
+    fn new(store: &'static ObjectStore) -> Self {
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("it-{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed));
+        let text = store.url(&prefix);
+        let url = Url::parse(&text).expect("a URL");
+        let option = |name| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let mut settings = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .credentials_provider(Credentials::new(&store.access_key, &store.secret_key, None, None, "test"))
+            .region(Region::new(option("region").expect("a region")))
+            .force_path_style(true);
+        settings.set_endpoint_url(option("endpoint"));
+        let bucket = url.host_str().expect("a bucket").to_owned();
+        let prefix = format!("{}/", url.path().trim_matches('/'));
+        Self { store, client: Client::from_conf(settings.build()), url: text, bucket, prefix }
+    }
+
+    /// A server whose chunks are here.
+    async fn serve(&self) -> (Server, Http) {
+        self.serve_at(&self.url, ServerOptions::default()).await
+    }
+
+    /// The same, by another way.
+    async fn serve_at(&self, url: &str, options: ServerOptions) -> (Server, Http) {
+        let options = options
+            .env("HAULIER_BLOB_URL", url)
+            .env("AWS_ACCESS_KEY_ID", &self.store.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &self.store.secret_key);
+        // On a thread of its own: the way to the store may be a relay that runs on this one.
+        let server = tokio::task::spawn_blocking(|| Server::start_with(options)).await.expect("it starts");
+        let http = Http::new(&server);
+        (server, http)
+    }
+
+    /// The names of all objects, without the prefix.
+    async fn names(&self) -> BTreeSet<String> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        let pages: Vec<_> = list.into_paginator().send().try_collect().await.expect("listed");
+        let objects = pages.iter().flat_map(|page| page.contents());
+        let name = |key: &str| key.strip_prefix(&self.prefix).expect("below the prefix").to_owned();
+        objects.map(|object| name(object.key().expect("a key"))).collect()
+    }
+
+    /// The bytes of an object.
+    async fn bytes(&self, name: &str) -> Vec<u8> {
+        let get = self.client.get_object().bucket(&self.bucket).key(format!("{}{name}", self.prefix));
+        let body = get.send().await.expect("it is there").body;
+        body.collect().await.expect("read to the end").to_vec()
+    }
+
+    /// Waits until the objects are these.
+    async fn are_soon(&self, expected: &[String]) {
+        let expected: BTreeSet<String> = expected.iter().cloned().collect();
+        for _ in 0..200 {
+            if self.names().await == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(self.names().await, expected, "{}", self.store.name);
+    }
+}
