@@ -27,6 +27,15 @@ impl StoreError {
     pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
         Self::Unavailable(Arc::new(source.into()))
     }
+
+    /// What the system says of a file of this machine that cannot be read, as with a bad sector. A store that is elsewhere
+    /// may fail in the middle of a blob, too, which says nothing of the blob.
+    #[must_use]
+    pub fn damaged_file(&self) -> Option<String> {
+        let Self::Internal(source) = self else { return None };
+        let error = source.downcast_ref::<std::io::Error>()?;
+        error.raw_os_error().map(|_| error.to_string())
+    }
 }
 
 /// Memory that a store holds for bodies on their way.

@@ -20,8 +20,8 @@ use crate::metadata::{MetadataStore, Migrated};
 use crate::transfer::Transfers;
 use crate::transfer::state::Limits;
 
-/// Connections of one command to a shared database.
-const BESIDE_CONNECTIONS: u32 = 2;
+/// Connections of one command to a shared database: more than it has transfers in hand at a time.
+const BESIDE_CONNECTIONS: u32 = 10;
 const DATABASE: &str = "HAULIER_DATABASE_URL, or haulier.sqlite in HAULIER_DATA_DIR";
 const BLOBS: &str = "HAULIER_BLOB_URL, or blobs in HAULIER_DATA_DIR";
 
@@ -77,7 +77,7 @@ impl Stores {
                 require_owner(folder).context(BLOBS)?;
                 (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
             }
-            BlobLocation::S3(location) => (s3(location, config).await?, "s3"),
+            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
         };
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => {
@@ -98,8 +98,9 @@ impl Stores {
     /// As [`Stores::open_beside`] and [`migrate`].
     pub async fn open_to_rebuild(config: &Config) -> anyhow::Result<Self> {
         // First: where no blobs are, no database is to be made either.
-        if let BlobLocation::Folder(folder) = &config.blobs {
-            drop(DiskStore::open_beside(folder).context(BLOBS)?);
+        match &config.blobs {
+            BlobLocation::Folder(folder) => drop(DiskStore::open_beside(folder).context(BLOBS)?),
+            BlobLocation::S3(location) => drop(s3_that_is_there(location, config).await?),
         }
         migrate(config).await?;
         Self::open_beside(config).await
@@ -117,6 +118,11 @@ impl Stores {
 async fn s3(location: &S3Location, config: &Config) -> anyhow::Result<Arc<dyn BlobStore>> {
     let opened = S3Store::open(location, config.s3_buffer_bytes, Arc::new(SystemEntropy));
     Ok(Arc::new(opened.await.context(BLOBS)?))
+}
+
+/// A bucket that was misspelt must not become one in which everything is missing.
+async fn s3_that_is_there(location: &S3Location, config: &Config) -> anyhow::Result<Arc<dyn BlobStore>> {
+    s3(&S3Location { create: false, ..location.clone() }, config).await
 }
 
 /// Brings the schema up to date. Beside a running server, which has done that, it only makes sure.

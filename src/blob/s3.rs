@@ -1,6 +1,6 @@
 //! Blobs as objects of an S3-compatible store.
 //!
-//! Nothing here relies on what only some stores do: no conditional PUT, no versioning, no listing beyond one transfer.
+//! Nothing here relies on what only some stores do: no conditional PUT, no versioning.
 //! A PUT that is cut short leaves nothing, or the object that was there; that alone makes writes whole or not at all.
 
 use std::fmt;

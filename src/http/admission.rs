@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_web::Error;
@@ -55,12 +55,15 @@ struct Inner {
     /// `None` once the reader was given up: memory and place are free then, and the stream ends broken.
     held: Option<(BoxBody, OwnedSemaphorePermit)>,
     last_taken: Instant,
+    /// Who polls, to be told when the reader is given up.
+    connection: Option<Waker>,
 }
 
 impl Admitted {
     fn new(body: BoxBody, permit: OwnedSemaphorePermit, longest_stall: Duration) -> Self {
         let size = body.size();
-        let inner = Rc::new(RefCell::new(Inner { held: Some((body, permit)), last_taken: Instant::now() }));
+        let inner =
+            Rc::new(RefCell::new(Inner { held: Some((body, permit)), last_taken: Instant::now(), connection: None }));
         let watch = actix_web::rt::spawn(give_up_when_stalled(Rc::downgrade(&inner), longest_stall));
         Self { size, inner, watch }
     }
@@ -79,7 +82,13 @@ async fn give_up_when_stalled(inner: Weak<RefCell<Inner>>, longest_stall: Durati
         let Some(deadline) = inner.upgrade().map(|inner| inner.borrow().last_taken + longest_stall) else { return };
         if deadline <= Instant::now() {
             if let Some(inner) = inner.upgrade() {
-                inner.borrow_mut().held = None;
+                let connection = {
+                    let mut inner = inner.borrow_mut();
+                    inner.held = None;
+                    inner.connection.take()
+                };
+                // A connection whose bytes the kernel sends waits for nothing else: it ends now.
+                connection.inspect(Waker::wake_by_ref);
             }
             return;
         }
@@ -101,8 +110,9 @@ impl MessageBody for Admitted {
         };
         let polled = Pin::new(body).poll_next(context);
         // A poll alone says nothing: bytes that the client sends wake the connection as well.
-        if polled.is_ready() {
-            inner.last_taken = Instant::now();
+        match &polled {
+            Poll::Ready(_) => inner.last_taken = Instant::now(),
+            Poll::Pending => inner.connection = Some(context.waker().clone()),
         }
         polled
     }

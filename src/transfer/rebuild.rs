@@ -194,8 +194,10 @@ impl Transfers {
             match digest {
                 Ok(Some(digest)) => found.push(digest),
                 Ok(None) => return Ok(Err(format!("chunk {index} is gone"))),
-                Err(StoreError::Internal(error)) => return Ok(Err(format!("chunk {index} cannot be read: {error:#}"))),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let damage = error.damaged_file().ok_or(error)?;
+                    return Ok(Err(format!("chunk {index} cannot be read: {damage}")));
+                }
             }
         }
         Ok(Ok(found))

@@ -140,7 +140,11 @@ impl Transfers {
         match self.metadata.transfer(id).await {
             Ok(Some(transfer)) => match state::liveness(&transfer, self.clock.now()) {
                 Liveness::Deleted => TransferError::Deleted,
-                Liveness::Expired | Liveness::Pending | Liveness::Completed => TransferError::Expired,
+                Liveness::Expired => TransferError::Expired,
+                // Its end has moved on meanwhile, or this server's clock is ahead: another try will do, and nothing goes.
+                Liveness::Pending | Liveness::Completed => {
+                    StoreError::unavailable(anyhow::anyhow!("the transfer was about to end")).into()
+                }
             },
             Ok(None) => TransferError::NotFound,
             Err(error) => error.into(),

@@ -61,8 +61,8 @@ fn sqlite(code: &str) -> Kind {
     match code {
         // SQLITE_FULL; SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE: a full disk, for the write-ahead log's index.
         "13" | "778" | "4874" => Kind::Full,
-        // SQLITE_BUSY
-        "5" => Kind::Unavailable,
+        // SQLITE_BUSY, and with operators' commands beside: _RECOVERY, _SNAPSHOT, _TIMEOUT.
+        "5" | "261" | "517" | "773" => Kind::Unavailable,
         _ => Kind::Internal,
     }
 }

@@ -150,9 +150,10 @@ impl Case<'_> {
                 Ok((found != blake3).then(|| format!("BLAKE3 {}", to_hex(&found))))
             }
             Ok(None) => Ok(Some("it is too short, or gone".to_owned())),
-            // A sector that cannot be read is what this looks for; a store that is away is not.
-            Err(StoreError::Internal(error)) => Ok(Some(format!("it cannot be read: {error:#}"))),
-            Err(error) => Err(error),
+            Err(error) => {
+                let damage = error.damaged_file().ok_or(error)?;
+                Ok(Some(format!("it cannot be read: {damage}")))
+            }
         }
     }
 
