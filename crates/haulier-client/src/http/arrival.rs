@@ -18,8 +18,9 @@ const KEEP_EVERY: Duration = Duration::from_millis(250);
 
 /// Where the beginning of a chunk is kept, for a later run.
 pub(crate) trait Shelf: Send + Sync {
-    /// Keeps the bytes at `from`, of the content that the server calls `etag`, as well as it can. Blocks.
-    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]);
+    /// Keeps the bytes at `from`, of the content that the server calls `etag`, as well as it can; `false` when it cannot.
+    /// Blocks.
+    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) -> bool;
 
     /// Whether it is to be left alone for a moment.
     fn rests(&self) -> bool;
@@ -87,13 +88,16 @@ impl<'b> Arrival<'b> {
         self.kept_at = Instant::now();
         let (Some(shelf), Some(etag)) = (self.shelf.clone(), self.etag.clone()) else { return };
         let (bytes, from) = (std::mem::take(self.bytes), self.kept);
-        self.kept = bytes.len();
         let kept = tokio::task::spawn_blocking(move || {
-            shelf.keep(etag.as_bytes(), from, &bytes[from..]);
-            bytes
+            let is_kept = shelf.keep(etag.as_bytes(), from, &bytes[from..]);
+            (bytes, is_kept)
         });
         match kept.await {
-            Ok(bytes) => *self.bytes = bytes,
+            Ok((bytes, is_kept)) => {
+                // What did not get there comes with the next: a hole would cost more than nothing at all.
+                self.kept = if is_kept { bytes.len() } else { from };
+                *self.bytes = bytes;
+            }
             // The thread is gone with the bytes: the chunk starts anew.
             Err(_) => (self.etag, self.kept) = (None, 0),
         }

@@ -53,6 +53,13 @@ impl Watch {
         self.inner.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Notes that bytes which were counted as there are not.
+    pub(crate) fn lost(&self, bytes: u64) {
+        if bytes > 0 {
+            self.inner.progress.on(Event::TakenBack(bytes));
+        }
+    }
+
     /// Bytes that moved so far.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.inner.moved.load(Ordering::Relaxed)

@@ -28,6 +28,7 @@ const ETAG_AT: usize = 32;
 /// After each write the disk is left alone for so many times as long as it took: one that is slower than the network would
 /// otherwise have twice the work.
 const RESTS: u32 = 8;
+const UNIT_BYTES: u64 = 1 << 10;
 /// Most slots, however small the chunks.
 const MAX_SLOTS: u64 = 1_024;
 
@@ -58,7 +59,8 @@ impl Arriving {
     ///
     /// `room_bytes` is what the disk can spare; at most that much is ever written.
     pub(super) fn open(path: PathBuf, chunk_bytes: u64, room_bytes: u64, resume: bool) -> Self {
-        let most = (room_bytes / (chunk_bytes + HEAD_BYTES as u64)).min(MAX_SLOTS);
+        // As the window of chunks under way counts, in KiB: their heads come on top.
+        let most = (room_bytes / UNIT_BYTES / (chunk_bytes / UNIT_BYTES).max(1)).min(MAX_SLOTS);
         let most = usize::try_from(most).unwrap_or(0);
         let (file, slots, rests_until) = (OnceLock::new(), Mutex::default(), Mutex::new(Instant::now()));
         let arriving = Self { path, chunk_bytes, most, file, slots, rests_until };
@@ -135,9 +137,14 @@ impl Arriving {
 
     fn write(&self, begun: Begun, from: u64, bytes: &[u8]) -> Option<()> {
         let (file, head) = (self.file()?, begun.encode()?);
-        let offset = self.offset(self.claim(begun)?);
-        file.write_all_at(bytes, offset + HEAD_BYTES as u64 + from).ok()?;
-        file.write_all_at(&head, offset).ok()
+        let slot = self.claim(begun)?;
+        let offset = self.offset(slot);
+        let bytes = file.write_all_at(bytes, offset + HEAD_BYTES as u64 + from);
+        let written = bytes.and_then(|()| file.write_all_at(&head, offset)).ok();
+        if written.is_none() {
+            self.slots()[slot] = None;
+        }
+        written
     }
 }
 
@@ -177,8 +184,8 @@ impl Spot {
 
     /// The chunk's way in: goes on from what an earlier run left, and is kept here in its turn.
     pub(super) async fn arrival<'b>(&self, buffer: &'b mut Vec<u8>, len: u64, watch: &Watch) -> Arrival<'b> {
-        let mut etag = None;
-        if self.bytes() > 0 {
+        let (mut etag, counted) = (None, self.bytes());
+        if counted > 0 {
             let (spot, mut bytes) = (self.clone(), std::mem::take(buffer));
             let loaded = blocking(move || Ok((spot.load(&mut bytes), bytes))).await;
             (etag, *buffer) = loaded.unwrap_or_default();
@@ -187,7 +194,10 @@ impl Spot {
             Some(etag) => Arrival::begun(buffer, len, &etag),
             None => Arrival::new(buffer, len),
         };
-        watch.had(arrival.most() as u64);
+        let had = arrival.most() as u64;
+        watch.had(had);
+        // It was counted as present, by its head alone.
+        watch.lost(counted.saturating_sub(had));
         arrival.keep_on(Arc::new(self.clone()));
         arrival
     }
@@ -213,14 +223,17 @@ impl Spot {
 }
 
 impl Shelf for Spot {
-    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) {
+    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) -> bool {
         let (from, len) = (from as u64, bytes.len() as u64);
         let begun = Begun { index: self.index, bytes: from + len, etag: etag.to_vec() };
-        if begun.bytes <= self.arriving.chunk_bytes {
-            let before = Instant::now();
-            self.arriving.write(begun, from, bytes);
-            self.arriving.rest(before.elapsed());
+        // Longer than the chunk: a server that lies. A hole before it: it would not open.
+        if begun.bytes > self.arriving.chunk_bytes || (from > 0 && self.bytes() < from) {
+            return false;
         }
+        let before = Instant::now();
+        let written = self.arriving.write(begun, from, bytes);
+        self.arriving.rest(before.elapsed());
+        written.is_some()
     }
 
     fn rests(&self) -> bool {

@@ -70,9 +70,17 @@ impl Download {
             }
             match tasks.join_next().await {
                 Some(checked) => present.extend(checked.map_err(ended_early)?),
-                None => return Ok(present),
+                None => break,
             }
         }
+        // A run that was killed between taking a chunk and forgetting its beginning left a place that nobody needs.
+        let (kept, taken) = (Arc::clone(&self.kept), present.clone());
+        blocking(move || {
+            taken.iter().for_each(|index| kept.spot(*index).clear());
+            Ok(())
+        })
+        .await?;
+        Ok(present)
     }
 
     fn tell_start(&self, present: &BTreeSet<u32>) -> Tally {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{
-    CWD, Mode, OFlags, RawMode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, renameat_with,
+    CWD, Mode, OFlags, RawMode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat, futimens, renameat_with,
 };
 use rustix::io::Errno;
 
@@ -185,7 +185,14 @@ impl Part {
         renamed.map_err(failed)?;
         // The name is there. Its mode, and that it survives a power cut, are worth a try and no reason to fail.
         // A file that was replaced hands its permissions on, and nothing beyond them: no setuid.
-        let mode = replaced.map_or(granted - umask(), |file| Mode::from_raw_mode(file.mode() & 0o777));
+        // Only between files of the same user and group: else others could read it, or somebody chooses who may write.
+        let usual = granted - umask();
+        let own = fstat(root).ok();
+        let mode = replaced.map_or(usual, |file| {
+            let mode = Mode::from_raw_mode(file.mode() & 0o777);
+            let is_alike = own.is_some_and(|own| (own.st_uid, own.st_gid) == (file.uid(), file.gid()));
+            if is_alike { mode } else { mode & usual }
+        });
         let _ = fchmod(root, mode);
         let _ = File::open(parent_of(target)).and_then(|folder| folder.sync_all());
         Ok(())

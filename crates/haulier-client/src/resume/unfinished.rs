@@ -120,6 +120,9 @@ impl Store {
         }
         let upload = folder.exists();
         remove(&folder);
+        if folder.exists() {
+            return Err(Error::state(folder, io::ErrorKind::DirectoryNotEmpty.into()));
+        }
         let record = self.forget_record(id)?;
         Ok(match (record, upload) {
             (true, _) => Forgotten::Sent,

@@ -106,7 +106,9 @@ impl Failure {
                 message: &self.message,
                 advice: self.advice.as_deref(),
             };
-            if screen::out(serde_json::to_string(&Document { error }).unwrap_or_default()).is_ok() {
+            if !screen::out_is_closed()
+                && screen::out(serde_json::to_string(&Document { error }).unwrap_or_default()).is_ok()
+            {
                 return;
             }
             // Nobody takes it there; the exit code says the rest.
@@ -125,13 +127,23 @@ pub(crate) fn of_command_line(error: &clap::Error, arguments: &[OsString]) -> Ex
     if !error.use_stderr() {
         return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Other.number()) };
     }
-    let text = error.render().to_string();
+    let text = without_keys(&error.render().to_string());
     if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
         parted(&text).tell(true);
     } else {
         screen::note(text.trim_end());
     }
     ExitCode::from(Exit::Usage.number())
+}
+
+/// What stands behind a `#` may be a link's key: neither a log nor a screen needs it.
+fn without_keys(text: &str) -> String {
+    let cut = |word: &str| {
+        let Some((before, behind)) = word.split_once('#') else { return word.to_owned() };
+        let end = behind.find(|c: char| c == '\'' || c.is_whitespace()).unwrap_or(behind.len());
+        format!("{before}#…{}", &behind[end..])
+    };
+    text.split_inclusive(char::is_whitespace).map(cut).collect()
 }
 
 /// The first paragraph is what is wrong; tips and usage are what to do.

@@ -115,9 +115,10 @@ struct Noted {
 }
 
 impl Shelf for Noted {
-    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) {
+    fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) -> bool {
         let etag = String::from_utf8(etag.to_vec()).unwrap();
         self.pieces.lock().unwrap().push((etag, from, bytes.to_vec()));
+        true
     }
 
     fn rests(&self) -> bool {

@@ -61,15 +61,19 @@ fn a_slot_that_was_cleared_is_used_again_and_holds_nothing_before() {
 #[test]
 fn it_never_takes_more_than_its_room() {
     let dir = tempdir().unwrap();
-    let room = 2 * (CHUNK + HEAD_BYTES as u64);
-    for (room, fits) in [(room, 2), (room - 1, 1), (10, 0)] {
+    for (room, fits) in [(2 * UNIT_BYTES, 2), (2 * UNIT_BYTES - 1, 1), (10, 0)] {
         let arriving = open_at(&path(&dir), room, false);
         for index in 0..4 {
             arriving.spot(index).keep(b"\"a\"", 0, &[1; 1_000]);
         }
         let kept = (0..4).filter(|index| arriving.spot(*index).bytes() > 0).count();
         assert_eq!(kept, fits);
-        assert!(fs::metadata(path(&dir)).map_or(0, |metadata| metadata.len()) <= room);
+        let heads = fits as u64 * HEAD_BYTES as u64;
+        assert!(fs::metadata(path(&dir)).map_or(0, |metadata| metadata.len()) <= room + heads);
+    }
+    // As many as chunks can be under way, also where nothing but their heads is over.
+    for (chunk, most) in [(64 << 20, 2), (32 << 20, 4), (16 << 20, 8), (8 << 20, 16)] {
+        assert_eq!(Arriving::open(path(&dir), chunk + 28, 128 << 20, false).most, most);
     }
     // Nor more than a chunk, nor a name that has no place.
     let arriving = open_at(&path(&dir), ROOM, false);
@@ -78,6 +82,19 @@ fn it_never_takes_more_than_its_room() {
     assert!(!arriving.holds_some());
     arriving.spot(1).keep(&[b'a'; HEAD_BYTES - ETAG_AT], 0, &[1; 10]);
     assert!(arriving.holds_some());
+}
+
+#[test]
+fn what_could_not_be_kept_leaves_no_hole() {
+    let dir = tempdir().unwrap();
+    let arriving = open_at(&path(&dir), UNIT_BYTES, false);
+    assert!(arriving.spot(1).keep(b"\"a\"", 0, &[1; 100]));
+    assert!(!arriving.spot(2).keep(b"\"b\"", 0, &[2; 100]), "there is no slot left");
+    arriving.spot(1).clear();
+    assert!(!arriving.spot(2).keep(b"\"b\"", 100, &[2; 100]), "its first hundred bytes are not here");
+    assert!(!arriving.holds_some());
+    assert!(arriving.spot(2).keep(b"\"b\"", 0, &[2; 200]));
+    assert_eq!(load(&open_at(&path(&dir), UNIT_BYTES, true), 2), Some((b"\"b\"".to_vec(), vec![2; 200])));
 }
 
 #[test]

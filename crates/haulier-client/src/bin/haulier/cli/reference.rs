@@ -45,7 +45,7 @@ pub(crate) const FILES: &[Entry] = &[
     ),
     ("~/.local/state/haulier/machine-key", "a random key, by which get knows its own leftovers"),
     (
-        ".haulier-ID-*.part, .chunks, .names",
+        ".haulier-ID-*.part, .chunks, .names, .arriving",
         "beside the target: what get has so far, how it knows it again, and which files are its own; gone when it is done",
     ),
 ];

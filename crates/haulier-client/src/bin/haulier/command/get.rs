@@ -21,6 +21,10 @@ pub(super) async fn run(args: GetArgs) -> Result<(), Failure> {
         let advice = "Leave --json out, or write to a file.";
         return Err(Failure::new(Exit::Usage, "standard output takes either the file or JSON, not both", advice));
     }
+    if stream && screen::out_is_closed() {
+        let advice = "Let standard output go to a program or a file.";
+        return Err(Failure::new(Exit::Target, "standard output is closed, so the file would be lost", advice));
+    }
     let progress = progress::for_command(&args.common, "Getting");
     let ambient = Ambient::system();
     let options = blocking(move || get_options(args)).await?;

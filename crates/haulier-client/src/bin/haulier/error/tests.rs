@@ -82,3 +82,9 @@ fn what_the_command_line_has_wrong_becomes_one_message_and_its_advice() {
     assert_eq!(failure.advice.as_deref(), Some("tip: use '-- --foo'. Usage: haulier send. For more, try '--help'."));
     assert_eq!(parted("error: alone").advice, None);
 }
+
+#[test]
+fn a_link_in_the_wrong_place_is_not_repeated_with_its_key() {
+    let text = "error: unexpected argument 'https://h/#ID/KEY' found\n\nUsage: haulier get";
+    assert_eq!(without_keys(text), "error: unexpected argument 'https://h/#…' found\n\nUsage: haulier get");
+}

@@ -81,7 +81,12 @@ impl Count {
             }
             Event::FileDone => self.files_done += 1,
             Event::Moved(bytes) => self.advance(*bytes, now),
-            Event::TakenBack(bytes) => self.moved_bytes = self.moved_bytes.saturating_sub(*bytes),
+            Event::TakenBack(bytes) => {
+                // What an earlier run left can turn out to be worth nothing.
+                let present = bytes.saturating_sub(self.moved_bytes);
+                self.moved_bytes = self.moved_bytes.saturating_sub(*bytes);
+                self.present_bytes = self.present_bytes.saturating_sub(present);
+            }
             Event::Retry { reason, delay } => {
                 self.retries += 1;
                 self.wait = Some(Wait { reason: reason.clone(), until: now + *delay });
