@@ -3,6 +3,7 @@
 //! `make soak` runs them longer.
 
 mod one_transfer;
+mod races;
 
 use std::path::PathBuf;
 
