@@ -2,6 +2,7 @@
 //!
 //! `make soak` runs them longer.
 
+mod ends;
 mod one_transfer;
 mod races;
 
