@@ -5,6 +5,7 @@
 mod ends;
 mod one_transfer;
 mod races;
+mod start;
 
 use std::path::PathBuf;
 
