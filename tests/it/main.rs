@@ -21,6 +21,7 @@ mod get;
 mod harness;
 mod lies;
 mod malformed;
+mod many;
 mod memory;
 mod metrics;
 mod network;

@@ -75,6 +75,14 @@ impl ObjectStore {
         let words = ["server".as_ref(), "--single-node".as_ref(), "--default-bucket".as_ref()];
         let process = start("garage", &folder, &words, &env);
         wait_until_ready("garage", admin, "/health");
+        // As MinIO's user: buckets can be made.
+        let allow = Command::new(installed("garage"))
+            .arg("-c")
+            .arg(folder.join("garage.toml"))
+            .args(["key", "allow", "--create-bucket", &access_key])
+            .output();
+        let allow = allow.expect("garage runs");
+        assert!(allow.status.success(), "{allow:?}");
         Self {
             name: "Garage",
             bucket_url: "s3://haulier-test".to_owned(),

@@ -17,21 +17,21 @@ use crate::harness::{Http, ObjectStore, Server, ServerOptions};
 
 /// A part of a store that one test has for itself.
 #[derive(Debug)]
-struct Objects {
-    store: &'static ObjectStore,
+pub(crate) struct Objects {
+    pub(crate) store: &'static ObjectStore,
     client: Client,
-    url: String,
+    pub(crate) url: String,
     bucket: String,
     prefix: String,
 }
 
 /// Parts of every store, one after the other.
-fn everywhere() -> impl Iterator<Item = Objects> {
+pub(crate) fn everywhere() -> impl Iterator<Item = Objects> {
     ObjectStore::all().into_iter().map(Objects::new)
 }
 
 impl Objects {
-    fn new(store: &'static ObjectStore) -> Self {
+    pub(crate) fn new(store: &'static ObjectStore) -> Self {
         static CALLS: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("it-{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed));
         let text = store.url(&prefix);
@@ -48,13 +48,28 @@ impl Objects {
         Self { store, client: Client::from_conf(settings.build()), url: text, bucket, prefix }
     }
 
+    /// In Garage, of which there is always one.
+    pub(crate) fn on_garage() -> Self {
+        let garage = ObjectStore::all().into_iter().find(|store| store.name == "Garage");
+        Self::new(garage.expect("one of all"))
+    }
+
+    /// Takes another bucket, which the server makes.
+    pub(crate) fn name_bucket(&mut self, name: &str) {
+        self.url = self.url.replacen(&self.bucket, name, 1);
+        if !self.url.contains("create=true") {
+            self.url.push_str("&create=true");
+        }
+        name.clone_into(&mut self.bucket);
+    }
+
     /// A server whose chunks are here.
     async fn serve(&self) -> (Server, Http) {
         self.serve_at(&self.url, ServerOptions::default()).await
     }
 
     /// The same, by another way.
-    async fn serve_at(&self, url: &str, options: ServerOptions) -> (Server, Http) {
+    pub(crate) async fn serve_at(&self, url: &str, options: ServerOptions) -> (Server, Http) {
         let options = options
             .env("HAULIER_BLOB_URL", url)
             .env("AWS_ACCESS_KEY_ID", &self.store.access_key)
@@ -66,7 +81,7 @@ impl Objects {
     }
 
     /// The names of all objects, without the prefix.
-    async fn names(&self) -> BTreeSet<String> {
+    pub(crate) async fn names(&self) -> BTreeSet<String> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
         let pages: Vec<_> = list.into_paginator().send().try_collect().await.expect("listed");
         let objects = pages.iter().flat_map(|page| page.contents());
@@ -75,14 +90,14 @@ impl Objects {
     }
 
     /// The bytes of an object.
-    async fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) async fn bytes(&self, name: &str) -> Vec<u8> {
         let get = self.client.get_object().bucket(&self.bucket).key(format!("{}{name}", self.prefix));
         let body = get.send().await.expect("it is there").body;
         body.collect().await.expect("read to the end").to_vec()
     }
 
     /// Waits until the objects are these.
-    async fn are_soon(&self, expected: &[String]) {
+    pub(crate) async fn are_soon(&self, expected: &[String]) {
         let expected: BTreeSet<String> = expected.iter().cloned().collect();
         for _ in 0..200 {
             if self.names().await == expected {
