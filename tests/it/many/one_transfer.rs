@@ -60,7 +60,7 @@ async fn a_transfer_through_three_servers_survives_their_kills() {
         let killing = kill_in_turns(&mut fleet, &sample, &progress, kills, step);
         tokio::join!(uploading, killing);
         assert_eq!(progress.acknowledged.borrow().len(), chunks as usize);
-        let at_home = progress.at_home.borrow();
+        let at_home = progress.at_home.take();
         assert!(at_home.iter().all(|count| *count > chunks / 32), "all three took part: {at_home:?}");
 
         // What a server knows it has from the database: all of them say the same.
