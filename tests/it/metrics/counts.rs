@@ -78,7 +78,7 @@ async fn the_steps_of_both_stores_are_counted() {
     sample.get(&http, 0).await.ok();
     sample.get(&http, 1).await.ok();
     // Of a file no byte passes through the store: it is opened, once for each chunk.
-    Reply::to(http.get(&format!("/api/transfers/download/{}", sample.id))).await.ok();
+    get(&http, Method::GET, format!("/api/transfers/download/{}", sample.id), None).await;
     let after = Scrape::of(&http).await;
     let blob = |step| after.sum("haulier_blob_step_seconds_count", &[("backend", "disk"), ("step", step)]);
     let database = |step| after.sum("haulier_database_step_seconds_count", &[("backend", "sqlite"), ("step", step)]);
