@@ -94,8 +94,8 @@ impl<'b> Arrival<'b> {
         });
         match kept.await {
             Ok((bytes, is_kept)) => {
-                // What did not get there comes with the next: a hole would cost more than nothing at all.
-                self.kept = if is_kept { bytes.len() } else { from };
+                // The next one brings all of it: a hole would cost more than nothing at all.
+                self.kept = if is_kept { bytes.len() } else { 0 };
                 *self.bytes = bytes;
             }
             // The thread is gone with the bytes: the chunk starts anew.

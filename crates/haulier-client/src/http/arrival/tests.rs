@@ -112,13 +112,16 @@ async fn a_chunk_of_another_length_is_not_the_senders() {
 struct Noted {
     pieces: Mutex<Vec<(String, usize, Vec<u8>)>>,
     rests: bool,
+    /// Which piece it cannot take.
+    full_at: Option<usize>,
 }
 
 impl Shelf for Noted {
     fn keep(&self, etag: &[u8], from: usize, bytes: &[u8]) -> bool {
         let etag = String::from_utf8(etag.to_vec()).unwrap();
-        self.pieces.lock().unwrap().push((etag, from, bytes.to_vec()));
-        true
+        let mut pieces = self.pieces.lock().unwrap();
+        pieces.push((etag, from, bytes.to_vec()));
+        self.full_at != Some(pieces.len() - 1)
     }
 
     fn rests(&self) -> bool {
@@ -165,6 +168,16 @@ async fn a_chunk_that_takes_long_is_kept_piece_by_piece() {
         assert_eq!(bytes, BODY[from..from + bytes.len()]);
         next += bytes.len();
     }
+}
+
+#[tokio::test]
+async fn after_a_piece_that_could_not_be_kept_the_next_brings_everything() {
+    let full = Noted { full_at: Some(0), ..Noted::default() };
+    let noted = kept(PIECES, KEEP_EVERY + Duration::from_millis(20), full).await;
+    assert!(noted.len() >= 2, "{noted:?}");
+    let (_, from, bytes) = &noted[1];
+    assert_eq!((*from, bytes.as_slice()), (0, &BODY[..bytes.len()]));
+    assert!(bytes.len() > noted[0].2.len());
 }
 
 #[tokio::test]
