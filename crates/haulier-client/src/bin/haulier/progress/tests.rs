@@ -47,6 +47,16 @@ fn what_an_earlier_run_brought_counts_as_done_and_not_as_speed() {
 }
 
 #[test]
+fn what_an_earlier_run_brought_and_was_worth_nothing_is_not_done() {
+    let begun = Instant::now();
+    let mut count = Count::default();
+    count.on(&started(1_000, 400), begun);
+    count.on(&Event::Moved(100), begun);
+    count.on(&Event::TakenBack(350), begun);
+    assert_eq!(count.done_bytes(), 250, "100 that moved once, and 150 of the 400");
+}
+
+#[test]
 fn bytes_into_dead_connections_are_a_standstill() {
     let begun = Instant::now();
     let at = |seconds: u64| begun + Duration::from_secs(seconds);
