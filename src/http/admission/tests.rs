@@ -49,6 +49,19 @@ async fn a_slow_reader_keeps_its_place_until_the_end() {
 }
 
 #[actix_web::test]
+async fn a_connection_whose_reader_is_given_up_is_told() {
+    tokio::time::pause();
+    let places = Arc::new(Semaphore::new(1));
+    let permit = Arc::clone(&places).try_acquire_owned().expect("a place");
+    let nothing = stream::pending::<Result<Bytes, std::io::Error>>();
+    let mut body = Admitted::new(BoxBody::new(SizedStream::new(5, nothing)), permit, LONGEST);
+    let connection = actix_web::rt::spawn(async move { take(&mut body).await.expect("no clean end").is_err() });
+    sleep(LONGEST + Duration::from_secs(1)).await;
+    assert!(connection.is_finished(), "nothing else would wake it");
+    assert!(connection.await.expect("it ended"));
+}
+
+#[actix_web::test]
 async fn nothing_stays_behind_an_answer() {
     let places = Arc::new(Semaphore::new(1));
     let body = admitted(&places);

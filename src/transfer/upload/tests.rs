@@ -211,3 +211,13 @@ async fn what_could_not_be_synced_is_not_published_and_the_same_bytes_complete_i
     assert!(one.upload(BODY).await.expect("stored").is_new);
     assert_eq!(one.published_bytes().await, Some(BODY.len() as u64));
 }
+
+#[tokio::test]
+async fn a_transfer_that_lives_on_is_never_called_over() {
+    // The database refused a chunk by one server's clock, and by now the end has moved on: nothing is to be removed.
+    let one = OneChunk::new().await;
+    let error = one.transfers.closed(one.upload.transfer_id).await;
+    assert!(matches!(error, TransferError::Store(StoreError::Unavailable(_))), "{error:?}");
+    let nobody = TransferId::from_random_bytes([7; 16]);
+    assert!(matches!(one.transfers.closed(nobody).await, TransferError::NotFound));
+}
