@@ -40,7 +40,7 @@ impl ObjectStore {
         static OTHER: OnceLock<Option<ObjectStore>> = OnceLock::new();
         let mut stores = vec![GARAGE.get_or_init(Self::start_garage)];
         if std::env::var_os("HAULIER_TEST_WITHOUT_MINIO").is_none() {
-            stores.push(MINIO.get_or_init(Self::start_minio));
+            stores.push(MINIO.get_or_init(|| Self::start_minio(None)));
         }
         stores.extend(OTHER.get_or_init(Self::elsewhere));
         stores
@@ -74,7 +74,7 @@ impl ObjectStore {
         ];
         let words = ["server".as_ref(), "--single-node".as_ref(), "--default-bucket".as_ref()];
         let process = start("garage", &folder, &words, &env);
-        wait_until_ready("garage", admin, "/health");
+        wait_until_ready("garage", admin, "/health", " 200");
         // As MinIO's user: buckets can be made.
         let allow = Command::new(installed("garage"))
             .arg("-c")
@@ -93,7 +93,8 @@ impl ObjectStore {
         }
     }
 
-    fn start_minio() -> Self {
+    /// Over HTTPS where a folder holds `public.crt` and `private.key`.
+    pub(crate) fn start_minio(certificates: Option<&Path>) -> Self {
         let folder = tempfile::TempDir::with_prefix("haulier-minio-").expect("a folder").keep();
         let [api, console] = free_ports();
         let access_key = "haulier-test-user".to_owned();
@@ -105,7 +106,7 @@ impl ObjectStore {
         ];
         let (data, api_address) = (folder.join("data"), format!("127.0.0.1:{api}"));
         let console_address = format!("127.0.0.1:{console}");
-        let words: [&OsStr; 6] = [
+        let mut words: Vec<&OsStr> = vec![
             "server".as_ref(),
             data.as_ref(),
             "--address".as_ref(),
@@ -113,12 +114,18 @@ impl ObjectStore {
             "--console-address".as_ref(),
             console_address.as_ref(),
         ];
+        words.extend(certificates.iter().flat_map(|folder| ["--certs-dir".as_ref(), folder.as_os_str()]));
         let process = start("minio", &folder, &words, &env);
-        wait_until_ready("minio", api, "/minio/health/ready");
+        // Asked without TLS, one that has it serves once it refuses.
+        let (scheme, path, ready) = match certificates {
+            None => ("http", "/minio/health/ready", " 200"),
+            Some(_) => ("https", "/", " 400"),
+        };
+        wait_until_ready("minio", api, path, ready);
         Self {
             name: "MinIO",
             bucket_url: "s3://haulier-test".to_owned(),
-            options: format!("endpoint=http://127.0.0.1:{api}&region=us-east-1&create=true"),
+            options: format!("endpoint={scheme}://127.0.0.1:{api}&region=us-east-1&create=true"),
             access_key,
             secret_key: MINIO_SECRET.to_owned(),
             _process: Some(process),
@@ -175,17 +182,17 @@ fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
-fn wait_until_ready(program: &str, port: u16, path: &str) {
+fn wait_until_ready(program: &str, port: u16, path: &str, status: &str) {
     let begun = Instant::now();
-    while !answers(port, path) {
+    while !answers(port, path, status) {
         assert!(begun.elapsed() < START_TIMEOUT, "{program} does not get ready on port {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn answers(port: u16, path: &str) -> bool {
+fn answers(port: u16, path: &str, expected: &str) -> bool {
     let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let asked = socket.write_all(format!("GET {path} HTTP/1.0\r\nhost: x\r\n\r\n").as_bytes());
     let mut status = [0; 12];
-    asked.is_ok() && socket.read_exact(&mut status).is_ok() && status.ends_with(b" 200")
+    asked.is_ok() && socket.read_exact(&mut status).is_ok() && status.ends_with(expected.as_bytes())
 }

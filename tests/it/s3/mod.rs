@@ -1,6 +1,7 @@
 //! The server with its chunks in a real S3 store: Garage, MinIO, and whatever `HAULIER_TEST_S3_URL` names.
 
 mod away;
+mod https;
 mod races;
 mod rest;
 mod round_trip;
