@@ -32,7 +32,6 @@ async fn a_hundred_kills_lose_no_acknowledged_chunk() {
             }
             upload_and_kill(server, &sample, &http, &acknowledged).await;
         }
-        assert!(acknowledged.lock().expect("not poisoned").len() > KILLS_EACH, "there was load");
         finish(&sample, &data, &acknowledged).await;
     }
 }
@@ -43,10 +42,16 @@ async fn upload_and_kill(
     http: &Http,
     acknowledged: &Arc<Mutex<HashSet<u32>>>,
 ) {
+    let count = |acknowledged: &Mutex<HashSet<u32>>| acknowledged.lock().expect("not poisoned").len();
+    let before = count(acknowledged);
     let uploaders: Vec<_> = (0..UPLOADERS)
         .map(|_| tokio::spawn(upload_until_killed(Arc::clone(sample), http.clone(), Arc::clone(acknowledged))))
         .collect();
-    tokio::time::sleep(Duration::from_millis(10 + u64::from(random_bytes(1)[0]) / 2)).await;
+    // However slow the machine is: a kill without load would show nothing.
+    while count(acknowledged) == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(u64::from(random_bytes(1)[0]) / 2)).await;
     server.kill();
     for uploader in uploaders {
         uploader.await.expect("no assertion failed");
