@@ -1,11 +1,13 @@
 //! Every key derivation and every label of the format, in one place (docs/FORMAT.md, "Keys").
 
+use haulier_wire::encoding::to_hex;
 use haulier_wire::limit::{KDF_ITERATIONS, KDF_SALT_BYTES};
 use haulier_wire::{TokenHash, TransferId};
 use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::link::FriendlyToken;
 use crate::secret::{DownloadToken, FileKey, KeyCheck, LinkKey, MetadataKey, Passphrase, PassphraseKey};
 
 const LINK_PASSPHRASE: &str = "haulier/v1/link+passphrase";
@@ -13,6 +15,9 @@ const PASSPHRASE: &str = "haulier/v1/passphrase:";
 const METADATA: &str = "haulier/v1/metadata";
 const KEY_CHECK: &str = "haulier/v1/key-check:";
 const DOWNLOAD_TOKEN: &str = "haulier/v1/download-token:";
+/// The one salt of all friendly tokens, and how often they are stretched: the legacy system's, whatever ours become.
+const FRIENDLY_SALT: &[u8] = b"sgraph-send-v1";
+const FRIENDLY_ITERATIONS: u32 = 600_000;
 
 /// HKDF-SHA-256 with an empty salt, 32 bytes out.
 fn hkdf(secret: &[u8], info: &[&str]) -> Zeroizing<[u8; 32]> {
@@ -87,6 +92,25 @@ pub fn download_token(file_key: &FileKey, id: &TransferId) -> DownloadToken {
 #[must_use]
 pub fn token_hash(token_text: &str) -> TokenHash {
     TokenHash::from_digest(&Sha256::digest(token_text.as_bytes()).into())
+}
+
+/// The transfer that a friendly token names: the first 12 digits of its SHA-256.
+///
+/// Whoever sees the id can try tokens against it, without any stretching: for reading only.
+#[must_use]
+pub fn friendly_id(token: &FriendlyToken) -> TransferId {
+    let digits = to_hex(&Sha256::digest(token.as_str().as_bytes())[..6]);
+    digits.parse().expect("12 lowercase hex digits are an id of the legacy system")
+}
+
+/// The key that a friendly token stands for: PBKDF2-HMAC-SHA-256, 600,000 iterations, one salt for all.
+///
+/// Slow on purpose, some tenths of a second: not for an async thread.
+#[must_use]
+pub fn friendly_key(token: &FriendlyToken) -> LinkKey {
+    let mut out = Zeroizing::new([0; 32]);
+    pbkdf2::pbkdf2_hmac::<Sha256>(token.as_str().as_bytes(), FRIENDLY_SALT, FRIENDLY_ITERATIONS, &mut *out);
+    LinkKey::from_array(&out)
 }
 
 #[cfg(test)]

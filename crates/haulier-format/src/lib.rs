@@ -13,6 +13,7 @@ pub mod chunk;
 mod cipher;
 pub mod derive;
 pub mod error;
+pub mod foreign;
 mod json;
 pub mod link;
 pub mod manifest;
@@ -28,7 +29,7 @@ mod test_vectors;
 pub mod write;
 
 pub use chunk::{ChunkContext, ChunkOpener, ChunkSealer};
-pub use derive::{download_token, key_check, metadata_key, stretch, token_hash};
+pub use derive::{download_token, friendly_id, friendly_key, key_check, metadata_key, stretch, token_hash};
 pub use error::Error;
 pub use haulier_wire::encoding::{from_base64url, from_hex, to_base64url, to_hex};
 pub use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TokenHash, TransferId};
