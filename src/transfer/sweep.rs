@@ -20,6 +20,9 @@ const SWEEPS_AT_ONCE: usize = 4;
 const CLAIM_LASTS: Duration = Duration::from_secs(60);
 /// Claims are renewed so often: a removal may take longer than a claim.
 const CLAIM_RENEWED: Duration = Duration::from_secs(20);
+/// What was staged counts as abandoned when nothing has come to it for so long. A body that pauses is given up after
+/// seconds, and the slowest that is not takes hours for a part: this is beyond both, and beyond clocks that differ.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
 impl Transfers {
     /// Waits until a deletion has left bytes to remove.
@@ -55,7 +58,12 @@ impl Transfers {
         for id in failed.keys() {
             self.metadata.move_sweep_claim(*id, self.clock.now()).await?;
         }
-        failed.into_values().next().map_or(Ok(swept), Err)
+        let abandoned_before = self.clock.now().saturating_sub(ABANDONED_AFTER).unwrap_or(Timestamp::MIN);
+        let abandoned = self.blobs.remove_abandoned(abandoned_before).await;
+        match failed.into_values().next() {
+            Some(error) => Err(error),
+            None => abandoned.map(|_| swept),
+        }
     }
 
     /// Removes the blobs of a few, some at a time, and keeps the claims on them meanwhile.
