@@ -58,12 +58,19 @@ impl Transfers {
         for id in failed.keys() {
             self.metadata.move_sweep_claim(*id, self.clock.now()).await?;
         }
-        let abandoned_before = self.clock.now().saturating_sub(ABANDONED_AFTER).unwrap_or(Timestamp::MIN);
-        let abandoned = self.blobs.remove_abandoned(abandoned_before).await;
-        match failed.into_values().next() {
-            Some(error) => Err(error),
-            None => abandoned.map(|_| swept),
+        let abandoned = self.sweep_abandoned().await;
+        failed.into_values().next().map_or(abandoned, Err)?;
+        Ok(swept)
+    }
+
+    /// Removes what was staged by servers that have died.
+    async fn sweep_abandoned(&self) -> Result<(), StoreError> {
+        let before = self.clock.now().saturating_sub(ABANDONED_AFTER).unwrap_or(Timestamp::MIN);
+        let removed = self.blobs.remove_abandoned(before).await?;
+        if removed > 0 {
+            tracing::info!(uploads = removed, "removed uploads that nobody went on with");
         }
+        Ok(())
     }
 
     /// Removes the blobs of a few, some at a time, and keeps the claims on them meanwhile.
