@@ -4,7 +4,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use haulier_wire::{ChunkIndex, TransferId};
 
-use super::{BlobKey, BlobStore, Listed};
+use super::{BlobKey, BlobStore, Expected, Listed};
+
+mod payload;
 
 /// Runs every case; each uses a transfer id of its own.
 pub(super) async fn run(store: &dyn BlobStore) {
@@ -22,6 +24,7 @@ pub(super) async fn run(store: &dyn BlobStore) {
     blobs_are_listed_with_their_lengths(store).await;
     a_long_list_is_whole(store).await;
     a_list_that_nobody_reads_on_ends(store).await;
+    payload::run(store).await;
     store.probe().await.expect("reachable");
 }
 
@@ -44,7 +47,7 @@ fn bytes(len: usize, seed: u8) -> Vec<u8> {
 }
 
 async fn write(store: &dyn BlobStore, key: BlobKey, content: &[u8], pieces: usize) {
-    let mut staged = store.stage(key, content.len() as u64).await.expect("staged");
+    let mut staged = store.stage(key, Expected::Exactly(content.len() as u64)).await.expect("staged");
     for piece in content.chunks(content.len().div_ceil(pieces).max(1)) {
         staged.write(Bytes::copy_from_slice(piece)).await.expect("written");
     }
@@ -85,7 +88,7 @@ async fn every_range_reads_back(store: &dyn BlobStore) {
 
 async fn an_unpublished_blob_is_invisible(store: &dyn BlobStore) {
     let key = chunk(3, 0);
-    let mut staged = store.stage(key, 4).await.expect("staged");
+    let mut staged = store.stage(key, Expected::Exactly(4)).await.expect("staged");
     staged.write(Bytes::from_static(b"abcd")).await.expect("written");
     assert_eq!(store.len(key).await.expect("answered"), None);
     staged.finish().await.expect("finished");
@@ -179,7 +182,7 @@ async fn blobs_are_listed_with_their_lengths(store: &dyn BlobStore) {
         write(store, chunk(33, index), &bytes(len, 1), 1).await;
     }
     store.put(BlobKey::Meta(key.transfer_id()), Bytes::from_static(b"{}")).await.expect("put");
-    let staged = store.stage(chunk(33, 7), 1).await.expect("staged");
+    let staged = store.stage(chunk(33, 7), Expected::Exactly(1)).await.expect("staged");
     let expected = [("chunks/0", 5), ("chunks/100000", 0), ("chunks/4294967294", 70_000), ("meta.json", 2)];
     assert_eq!(listed(store, key).await, expected.map(|(name, len)| (name.to_owned(), len)), "not what is staged");
     drop(staged);
@@ -211,7 +214,7 @@ async fn a_list_that_nobody_reads_on_ends(store: &dyn BlobStore) {
 #[test]
 fn a_name_is_a_key_or_none_of_ours() {
     let id = chunk(1, 0).transfer_id();
-    for key in [chunk(1, 0), chunk(1, 100_000), chunk(1, u32::MAX - 1), BlobKey::Meta(id)] {
+    for key in [chunk(1, 0), chunk(1, 100_000), chunk(1, u32::MAX - 1), BlobKey::Payload(id), BlobKey::Meta(id)] {
         let path = key.to_string();
         let name = path.strip_prefix(&format!("transfers/{id}/")).expect("below its folder");
         assert_eq!(BlobKey::from_name(id, name), Some(key));
@@ -226,6 +229,8 @@ fn a_name_is_a_key_or_none_of_ours() {
         "chunks/1/2",
         "meta.json/",
         "Meta.json",
+        "payload/",
+        "payload.1",
     ] {
         assert_eq!(BlobKey::from_name(id, name), None, "{name}");
     }

@@ -15,9 +15,9 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use haulier_wire::TransferId;
+use haulier_wire::{Timestamp, TransferId};
 
-use super::{BlobKey, BlobStore, Content, FilePart, Listed, StagedBlob};
+use super::{BlobKey, BlobStore, Content, Expected, FilePart, Listed, StagedBlob};
 use crate::batch::Batcher;
 use crate::lock::DirectoryLock;
 use crate::store::{BufferUse, StoreError};
@@ -110,21 +110,21 @@ impl DiskStore {
         self.root.join("transfers").join(id.as_str())
     }
 
-    async fn create_staged(&self, target: PathBuf) -> Result<StagedFile, StoreError> {
+    async fn create_staged(&self, target: PathBuf, expected: Expected) -> Result<StagedFile, StoreError> {
         let number = self.next_staged.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join("staging").join(format!("{}{number}", self.staged_prefix));
-        StagedFile::create(path, target, Arc::clone(&self.publisher)).await
+        StagedFile::create(path, target, expected, Arc::clone(&self.publisher)).await
     }
 }
 
 #[async_trait]
 impl BlobStore for DiskStore {
-    async fn stage(&self, key: BlobKey, _len: u64) -> Result<Box<dyn StagedBlob>, StoreError> {
-        Ok(Box::new(self.create_staged(self.path(key)).await?))
+    async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
+        Ok(Box::new(self.create_staged(self.path(key), expected).await?))
     }
 
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
-        let mut staged = Box::new(self.create_staged(self.path(key)).await?);
+        let mut staged = Box::new(self.create_staged(self.path(key), Expected::Exactly(bytes.len() as u64)).await?);
         staged.write(bytes).await?;
         staged.finish().await?;
         staged.publish().await
@@ -167,6 +167,11 @@ impl BlobStore for DiskStore {
             Ok(())
         })
         .await
+    }
+
+    /// The start of a process has emptied staging.
+    async fn remove_abandoned(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {

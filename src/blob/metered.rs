@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::{self, BoxFuture, FutureExt as _};
 use futures::stream::{BoxStream, Stream, StreamExt as _};
-use haulier_wire::TransferId;
+use haulier_wire::{Timestamp, TransferId};
 
-use super::{BlobKey, BlobStore, ByteStream, Content, Listed, StagedBlob};
+use super::{BlobKey, BlobStore, ByteStream, Content, Expected, Listed, StagedBlob};
 use crate::store::{BufferUse, StoreError};
 use crate::telemetry::metrics::{BlobMetrics, StepMetrics};
 
@@ -34,8 +34,8 @@ impl MeteredBlobs {
 
 #[async_trait]
 impl BlobStore for MeteredBlobs {
-    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError> {
-        let inner = self.steps.measure("stage", self.inner.stage(key, len)).await?;
+    async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
+        let inner = self.steps.measure("stage", self.inner.stage(key, expected)).await?;
         Ok(Box::new(MeteredStaged { inner, steps: self.steps.clone(), waited: Duration::ZERO }))
     }
 
@@ -65,6 +65,10 @@ impl BlobStore for MeteredBlobs {
 
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
         self.steps.measure("remove_transfer", self.inner.remove_transfer(id)).await
+    }
+
+    async fn remove_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.steps.measure("remove_abandoned", self.inner.remove_abandoned(before)).await
     }
 
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {

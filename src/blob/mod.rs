@@ -26,8 +26,38 @@ pub use file::FilePart;
 pub enum BlobKey {
     /// One sealed chunk.
     Chunk(TransferId, ChunkIndex),
+    /// The one blob of a transfer of the older system.
+    Payload(TransferId),
     /// What is needed to rebuild the transfer's row.
     Meta(TransferId),
+}
+
+/// How long a blob will be, as far as that is known when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// So many bytes.
+    Exactly(u64),
+    /// Nobody has said it; no more than so many bytes.
+    AtMost(u64),
+}
+
+impl Expected {
+    /// Fails when more bytes have come than it allows: whoever stages has not counted.
+    fn check_some(self, received: u64) -> Result<(), StoreError> {
+        let (Self::Exactly(most) | Self::AtMost(most)) = self;
+        if received > most {
+            return Err(StoreError::internal(anyhow::anyhow!("more bytes than were announced")));
+        }
+        Ok(())
+    }
+
+    /// Fails when these cannot be all bytes.
+    fn check_all(self, received: u64) -> Result<(), StoreError> {
+        if matches!(self, Self::Exactly(len) if received < len) {
+            return Err(StoreError::internal(anyhow::anyhow!("fewer bytes than were announced")));
+        }
+        Ok(())
+    }
 }
 
 impl BlobKey {
@@ -35,7 +65,7 @@ impl BlobKey {
     #[must_use]
     pub fn transfer_id(&self) -> TransferId {
         match self {
-            Self::Chunk(id, _) | Self::Meta(id) => *id,
+            Self::Chunk(id, _) | Self::Payload(id) | Self::Meta(id) => *id,
         }
     }
 
@@ -43,7 +73,8 @@ impl BlobKey {
     #[must_use]
     pub fn from_name(id: TransferId, name: &str) -> Option<Self> {
         match name.split_once('/') {
-            None => (name == "meta.json").then_some(Self::Meta(id)),
+            None if name == "meta.json" => Some(Self::Meta(id)),
+            None => (name == "payload").then_some(Self::Payload(id)),
             Some(("chunks", index)) => Some(Self::Chunk(id, index.parse().ok()?)),
             Some(_) => None,
         }
@@ -54,6 +85,7 @@ impl fmt::Display for BlobKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chunk(id, index) => write!(f, "transfers/{id}/chunks/{index}"),
+            Self::Payload(id) => write!(f, "transfers/{id}/payload"),
             Self::Meta(id) => write!(f, "transfers/{id}/meta.json"),
         }
     }
@@ -104,8 +136,8 @@ impl fmt::Debug for Content {
 /// Stores blobs.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync {
-    /// Begins a blob of exactly `len` bytes. Nobody sees it before [`StagedBlob::publish`].
-    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError>;
+    /// Begins a blob. Nobody sees it before [`StagedBlob::publish`].
+    async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError>;
 
     /// Writes a small blob whole, over whatever was there; durable when it returns.
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError>;
@@ -119,8 +151,13 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Removes one blob; nothing happens when it is not there.
     async fn remove(&self, key: BlobKey) -> Result<(), StoreError>;
 
-    /// Removes every blob of a transfer, its meta.json first; nothing happens when there is none.
+    /// Removes every blob of a transfer, its meta.json first, and what was staged of its payload; nothing happens when
+    /// there is none.
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError>;
+
+    /// Removes what was staged by processes that have died, where that is not gone by itself: all to which nothing has
+    /// come since `before`. Returns how many that were.
+    async fn remove_abandoned(&self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Lists the names of all folders of transfers, in any order, foreign names among them.
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>>;

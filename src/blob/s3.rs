@@ -23,11 +23,11 @@ use aws_sdk_s3::config::{
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use haulier_wire::TransferId;
+use haulier_wire::{Timestamp, TransferId};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use super::{BlobKey, BlobStore, Content, Listed, StagedBlob};
+use super::{BlobKey, BlobStore, Content, Expected, Listed, StagedBlob};
 use crate::config::S3Location;
 use crate::entropy::Entropy;
 use crate::store::{BufferUse, StoreError};
@@ -37,6 +37,7 @@ mod bucket;
 mod failure;
 mod flow;
 mod listing;
+mod multipart;
 mod pressure;
 mod read;
 mod remove;
@@ -45,8 +46,9 @@ mod upload;
 
 use failure::Failure;
 use flow::{BLOCK_BYTES, Flow, Keeping};
+use multipart::{Memory, PART_BYTES, StagedParts};
 use retry::Retry;
-use upload::StagedObject;
+use upload::{StagedObject, Target};
 
 /// Bodies up to this length are gathered whole before they travel.
 const SMALL_BYTES: u64 = 256 << 10;
@@ -64,6 +66,8 @@ pub struct S3Store {
     buffer: Arc<Semaphore>,
     /// All of them, in bytes.
     buffer_bytes: u64,
+    /// For parts of payloads.
+    memory: Memory,
     probed: Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
 
@@ -121,7 +125,8 @@ impl S3Store {
         let blocks = usize::try_from(buffer_bytes / BLOCK_BYTES as u64)?.min(Semaphore::MAX_PERMITS);
         let buffer_bytes = (blocks * BLOCK_BYTES) as u64;
         let buffer = Arc::new(Semaphore::new(blocks));
-        Ok(Self { bucket: Arc::new(bucket), buffer, buffer_bytes, probed: Mutex::default() })
+        let memory = Memory::of(&buffer, buffer_bytes);
+        Ok(Self { bucket: Arc::new(bucket), buffer, buffer_bytes, memory, probed: Mutex::default() })
     }
 
     fn bucket(
@@ -161,14 +166,30 @@ impl S3Store {
             0..=SMALL_BYTES => Keeping::Small,
             _ => share().map_or(Keeping::No, Keeping::Budgeted),
         };
-        Ok(StagedObject::new(Arc::clone(&self.bucket), self.bucket.name_of(key), Flow::new(len, keeping)))
+        let (bucket, name) = (Arc::clone(&self.bucket), self.bucket.name_of(key));
+        Ok(StagedObject::new(bucket, name, Some(Target::Object), Flow::new(len, keeping)))
+    }
+
+    #[cfg(test)]
+    fn memory_left(&self) -> usize {
+        self.memory.left()
+    }
+
+    fn staged_parts(&self, key: BlobKey, expected: Expected) -> Result<StagedParts, StoreError> {
+        StagedParts::new(Arc::clone(&self.bucket), self.bucket.name_of(key), expected, self.memory.clone())
     }
 }
 
 #[async_trait]
 impl BlobStore for S3Store {
-    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError> {
-        Ok(Box::new(self.staged(key, len)?))
+    async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
+        Ok(match (key, expected) {
+            (_, Expected::AtMost(_)) => Box::new(self.staged_parts(key, expected)?),
+            (BlobKey::Payload(_), Expected::Exactly(len)) if len > PART_BYTES => {
+                Box::new(self.staged_parts(key, expected)?)
+            }
+            (_, Expected::Exactly(len)) => Box::new(self.staged(key, len)?),
+        })
     }
 
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
@@ -194,7 +215,13 @@ impl BlobStore for S3Store {
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
         // Without its meta.json a transfer that is half removed cannot come back.
         remove::one(&self.bucket, &self.bucket.name_of(BlobKey::Meta(id))).await?;
+        // Then what could still become an object.
+        multipart::abort_all_of(&self.bucket, &self.bucket.name_of(BlobKey::Payload(id))).await?;
         remove::all_below(&self.bucket, &format!("{}transfers/{id}/", self.bucket.prefix)).await
+    }
+
+    async fn remove_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        multipart::abort_abandoned(&self.bucket, before).await
     }
 
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {

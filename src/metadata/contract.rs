@@ -31,6 +31,8 @@ where
     a_tombstone_stays(&open().await).await;
     downloads_are_counted(&open().await).await;
     only_what_has_ended_is_swept(&open().await).await;
+    a_claim_holds_until_it_ends(&open().await).await;
+    claimants_never_get_the_same(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
     operator::run(&open).await;
     open().await.probe().await.expect("reachable");
@@ -306,11 +308,8 @@ async fn only_what_has_ended_is_swept(store: &dyn MetadataStore) {
     create(store, 4).await;
     store.delete(id(4), at(1)).await.expect("deleted");
 
-    let sweepable = async |now: i64, most: u32| {
-        let mut found = store.sweepable(at(now), most).await.expect("listed");
-        found.sort();
-        found
-    };
+    // Claims that have ended when they begin bind nobody.
+    let sweepable = async |now: i64, most: u32| claim(store, now, 0, 0, most).await;
     assert_eq!(sweepable(0, 10).await, [id(4)]);
     assert_eq!(sweepable(519, 10).await, [id(4)]);
     assert_eq!(sweepable(520, 10).await, [id(2), id(4)]);
@@ -320,6 +319,56 @@ async fn only_what_has_ended_is_swept(store: &dyn MetadataStore) {
     assert_eq!(sweepable(1000, 10).await, [id(1), id(4)]);
     assert_eq!(stored_chunk(store, id(2), index(0)).await, None, "its chunks are forgotten");
     assert!(stored_chunk(store, id(3), index(0)).await.is_some());
+}
+
+/// Claims what has ended at `ended`, sorted.
+async fn claim(store: &dyn MetadataStore, ended: i64, now: i64, until: i64, most: u32) -> Vec<TransferId> {
+    let mut claimed = store.claim_sweep(at(ended), at(now), at(until), most).await.expect("claimed");
+    claimed.sort();
+    claimed
+}
+
+async fn deleted(store: &dyn MetadataStore, numbers: impl IntoIterator<Item = u8>) {
+    for number in numbers {
+        create(store, number).await;
+        assert!(store.delete(id(number), at(1)).await.expect("deleted"));
+    }
+}
+
+async fn a_claim_holds_until_it_ends(store: &dyn MetadataStore) {
+    deleted(store, 1..=3).await;
+    assert_eq!(claim(store, 0, 100, 160, 10).await, [id(1), id(2), id(3)]);
+    assert!(claim(store, 0, 159, 219, 10).await.is_empty(), "somebody has them");
+    store.move_sweep_claim(id(1), at(200)).await.expect("held for longer");
+    store.move_sweep_claim(id(2), at(100)).await.expect("given back");
+    assert_eq!(claim(store, 0, 100, 300, 10).await, [id(2)]);
+    assert_eq!(claim(store, 0, 160, 161, 10).await, [id(3)], "whoever had it is gone");
+    assert_eq!(claim(store, 0, 200, 201, 10).await, [id(1), id(3)]);
+
+    store.swept(id(1)).await.expect("swept");
+    store.move_sweep_claim(id(1), at(0)).await.expect("too late");
+    assert_eq!(claim(store, 0, 9_000, 9_001, 10).await, [id(2), id(3)], "what is swept never comes back");
+    store.move_sweep_claim(id(9), at(0)).await.expect("there is no such transfer");
+    assert!(transfer(store, 1).await.is_swept && !transfer(store, 2).await.is_swept);
+}
+
+async fn claimants_never_get_the_same(store: &dyn MetadataStore) {
+    deleted(store, 0..120).await;
+    let claims = futures::future::join_all((0..40).map(|_| claim(store, 0, 100, 160, 5))).await;
+    assert!(claims.iter().all(|claimed| claimed.len() <= 5), "no more than were asked for: {claims:?}");
+    let mut claimed: Vec<TransferId> = claims.into_iter().flatten().collect();
+    // Whoever met others at the same rows may have got fewer: the rest is there for the next.
+    loop {
+        let more = claim(store, 0, 100, 160, 50).await;
+        if more.is_empty() {
+            break;
+        }
+        claimed.extend(more);
+    }
+    claimed.sort();
+    let mut expected: Vec<TransferId> = (0..120).map(id).collect();
+    expected.sort();
+    assert_eq!(claimed, expected, "each once");
 }
 
 async fn racing_writers_get_one_winner(store: &dyn MetadataStore) {

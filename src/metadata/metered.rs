@@ -134,8 +134,18 @@ impl MetadataStore for MeteredMetadata {
         self.step("count_download", self.inner.count_download(id)).await
     }
 
-    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
-        self.step("sweepable", self.inner.sweepable(ended_before, most)).await
+    async fn claim_sweep(
+        &self,
+        ended_before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
+        self.step("claim_sweep", self.inner.claim_sweep(ended_before, now, until, most)).await
+    }
+
+    async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError> {
+        self.step("move_sweep_claim", self.inner.move_sweep_claim(id, until)).await
     }
 
     async fn swept(&self, id: TransferId) -> Result<(), StoreError> {

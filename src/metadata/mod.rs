@@ -226,10 +226,21 @@ pub trait MetadataStore: OperatorStore {
     /// Counts one download.
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
 
-    /// Lists transfers whose blobs can go: deleted, or ended before `ended_before`; the first `most`.
-    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError>;
+    /// Claims transfers whose blobs can go, deleted or ended before `ended_before`: at most `most`, and none that
+    /// somebody has claimed beyond `now`. Until `until` nobody else gets them.
+    async fn claim_sweep(
+        &self,
+        ended_before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError>;
 
-    /// Notes that a transfer's blobs are gone, and forgets its chunks and sealed metadata.
+    /// Moves the end of a claim: on, while its work goes on, or to the present, which gives it back. Does nothing to
+    /// what is swept.
+    async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes that a transfer's blobs are gone, and forgets its chunks, its sealed metadata and its claim.
     async fn swept(&self, id: TransferId) -> Result<(), StoreError>;
 
     /// Tells whether the database can be reached and takes writes.

@@ -33,6 +33,16 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Whoever adds to a transfer holds its row first; a statement after this one sees what others committed before.
 const LOCK_TRANSFER: &str = "SELECT 1 FROM transfers WHERE id = $1 FOR NO KEY UPDATE";
 
+/// Several servers claim at once: each skips what another is just claiming, and what somebody is just changing. In a
+/// list of its own, which is made once whatever the planner thinks: `LIMIT` holds.
+const CLAIM_SWEEP: &str = concat!(
+    "WITH unclaimed AS MATERIALIZED (",
+    sql::select_unclaimed!(),
+    " FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE transfers SET sweep_claimed_until = $4 FROM unclaimed WHERE transfers.id = unclaimed.id
+    RETURNING transfers.id"
+);
+
 /// A million rows in one statement would run into its timeout, and hold up the vacuum.
 const DELETE_SOME_CHUNKS: &str = "
     DELETE FROM chunks WHERE transfer_id = $1 AND chunk_index IN (
@@ -168,12 +178,18 @@ impl PostgresStore {
         rows.iter().map(sql::gap).collect()
     }
 
-    async fn sweepable_once(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
+    async fn claim_sweep_once(
+        &self,
+        ended_before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
         let mut session = self.session().await?;
-        let query = sqlx::query(sql::SELECT_SWEEPABLE).bind(ended_before.as_millisecond()).bind(i64::from(most));
-        let rows = query.fetch_all(&mut **session).await?;
+        let query = sqlx::query(CLAIM_SWEEP).bind(ended_before.as_millisecond()).bind(now.as_millisecond());
+        let rows = query.bind(i64::from(most)).bind(until.as_millisecond()).fetch_all(&mut **session).await?;
         session.end();
-        rows.iter().map(|row| row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)).collect()
+        rows.iter().map(sql::id).collect()
     }
 
     async fn swept_once(&self, id: TransferId) -> Result<(), StoreError> {
@@ -270,8 +286,20 @@ impl MetadataStore for PostgresStore {
         Ok(())
     }
 
-    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
-        self.retry.run(|| self.sweepable_once(ended_before, most)).await
+    async fn claim_sweep(
+        &self,
+        ended_before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
+        // What a lost answer had claimed is free again at its end.
+        self.retry.run(|| self.claim_sweep_once(ended_before, now, until, most)).await
+    }
+
+    async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError> {
+        let query = || self.execute(sqlx::query(sql::MOVE_SWEEP_CLAIM).bind(id.as_str()).bind(until.as_millisecond()));
+        self.retry.run(query).await.map(drop)
     }
 
     async fn swept(&self, id: TransferId) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! The statements and the row decoding that all databases share: `$1`, `ON CONFLICT` and window functions work in each.
 
 use anyhow::{Context as _, anyhow};
-use haulier_wire::{ByteLen, ChunkCount, ChunkLayout, Timestamp, TransferKind};
+use haulier_wire::{ByteLen, ChunkCount, ChunkLayout, Timestamp, TransferId, TransferKind};
 use sqlx::query::Query;
 use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 
@@ -104,16 +104,25 @@ pub(super) const DELETE: &str = "
 
 pub(super) const COUNT_DOWNLOAD: &str = "UPDATE transfers SET download_count = download_count + 1 WHERE id = $1";
 
-pub(super) const SELECT_SWEEPABLE: &str = "
-    SELECT id FROM transfers WHERE blobs_removed = 0 AND (
-        state = 'deleted'
-        OR expires_at <= $1
-        OR (state = 'pending' AND upload_expires_at <= $1))
-    LIMIT $2";
+/// Transfers that have ended at `$1` and that nobody has claimed beyond `$2`; the first `$3`.
+macro_rules! select_unclaimed {
+    () => {
+        "SELECT id FROM transfers WHERE blobs_removed = 0 AND (
+            state = 'deleted'
+            OR expires_at <= $1
+            OR (state = 'pending' AND upload_expires_at <= $1))
+        AND (sweep_claimed_until IS NULL OR sweep_claimed_until <= $2)
+        LIMIT $3"
+    };
+}
+pub(super) use select_unclaimed;
+
+pub(super) const MOVE_SWEEP_CLAIM: &str =
+    "UPDATE transfers SET sweep_claimed_until = $2 WHERE id = $1 AND blobs_removed = 0";
 
 pub(super) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE transfer_id = $1";
 pub(super) const DELETE_SEALED_METADATA: &str = "DELETE FROM sealed_metadata WHERE transfer_id = $1";
-pub(super) const MARK_SWEPT: &str = "UPDATE transfers SET blobs_removed = 1 WHERE id = $1";
+pub(super) const MARK_SWEPT: &str = "UPDATE transfers SET blobs_removed = 1, sweep_claimed_until = NULL WHERE id = $1";
 
 /// [`INSERT_TRANSFER`] with its values.
 pub(super) fn insert_transfer<'q, DB: Database>(
@@ -201,6 +210,16 @@ where
         completed_at: time("completed_at")?,
         is_swept: number("blobs_removed")? == 1,
     })
+}
+
+/// Reads the `id` of a row.
+pub(super) fn id<R>(row: &R) -> Result<TransferId, StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)
 }
 
 /// A chunk whose `blake3` was read from `row`.

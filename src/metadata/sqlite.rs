@@ -29,6 +29,14 @@ const READERS: u32 = 4;
 /// How long a statement waits for a lock that another process holds, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The writer is alone: nobody claims anything between the look and the note.
+const CLAIM_SWEEP: &str =
+    concat!("UPDATE transfers SET sweep_claimed_until = $4 WHERE id IN (", sql::select_unclaimed!(), ") RETURNING id");
+
+/// At the start of the one process that sweeps: whoever claimed these is dead.
+const FORGET_CLAIMS: &str = "
+    UPDATE transfers SET sweep_claimed_until = NULL WHERE blobs_removed = 0 AND sweep_claimed_until IS NOT NULL";
+
 /// One SQLite file, which this process alone writes.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -43,7 +51,10 @@ impl SqliteStore {
     /// When the file cannot be opened or was written by a newer version.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         let store = Self::connect(path, true).await?;
-        schema::migrate(&mut *store.writer.acquire().await?, path).await?;
+        let mut writer = store.writer.acquire().await?;
+        schema::migrate(&mut writer, path).await?;
+        sqlx::query(FORGET_CLAIMS).execute(&mut *writer).await?;
+        drop(writer);
         Ok(store)
     }
 
@@ -221,10 +232,24 @@ impl MetadataStore for SqliteStore {
         Ok(())
     }
 
-    async fn sweepable(&self, ended_before: Timestamp, most: u32) -> Result<Vec<TransferId>, StoreError> {
-        let query = sqlx::query(sql::SELECT_SWEEPABLE).bind(ended_before.as_millisecond()).bind(i64::from(most));
-        let rows = query.fetch_all(&mut *self.readers.acquire().await?).await?;
-        rows.iter().map(|row| row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)).collect()
+    async fn claim_sweep(
+        &self,
+        ended_before: Timestamp,
+        now: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
+        let mut tx = self.begin().await?;
+        let query = sqlx::query(CLAIM_SWEEP).bind(ended_before.as_millisecond()).bind(now.as_millisecond());
+        let rows = query.bind(i64::from(most)).bind(until.as_millisecond()).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        rows.iter().map(sql::id).collect()
+    }
+
+    async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError> {
+        let query = sqlx::query(sql::MOVE_SWEEP_CLAIM).bind(id.as_str()).bind(until.as_millisecond());
+        query.execute(&mut *self.writer.acquire().await?).await?;
+        Ok(())
     }
 
     async fn swept(&self, id: TransferId) -> Result<(), StoreError> {

@@ -1,14 +1,28 @@
 //! Sweep: removes the bytes of transfers that were deleted, have expired or were abandoned.
+//!
+//! Any number of servers do this at once: each claims a few transfers at a time in the database. A claim that was lost
+//! all the same (its server was suspended, clocks differ) costs work that is done twice, and harms nothing.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
 use haulier_wire::{Timestamp, TransferId};
 
-use super::Transfers;
+use super::{Transfers, state};
 use crate::store::StoreError;
 
-/// Transfers that one round takes on.
-const SWEEP_BATCH: u32 = 100;
+/// Transfers that are claimed at a time: few, so that all servers get a share.
+const SWEEP_BATCH: u32 = 16;
+/// Of these, how many are removed at the same time.
+const SWEEPS_AT_ONCE: usize = 4;
+/// A claim outlives its server for so long.
+const CLAIM_LASTS: Duration = Duration::from_secs(60);
+/// Claims are renewed so often: a removal may take longer than a claim.
+const CLAIM_RENEWED: Duration = Duration::from_secs(20);
+/// What was staged counts as abandoned when nothing has come to it for so long. A body that pauses is given up after
+/// seconds, and the slowest that is not takes hours for a part: this is beyond both, and beyond clocks that differ.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
 impl Transfers {
     /// Waits until a deletion has left bytes to remove.
@@ -16,29 +30,67 @@ impl Transfers {
         self.sweep_due.notified().await;
     }
 
-    /// Removes the blobs of what has ended; returns how many transfers that were.
+    /// Removes the blobs of what has ended and nobody else has claimed; returns how many transfers that were.
     ///
     /// Safe to stop anywhere and to run again: the note in the database comes last.
     ///
     /// # Errors
     /// One that occurred; everything that could be removed was removed all the same.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
-        let now = self.clock.now();
-        let ended_before = now.saturating_sub(self.limits.sweep_grace).unwrap_or(Timestamp::MIN);
+        let ended_before = self.clock.now().saturating_sub(self.limits.sweep_grace).unwrap_or(Timestamp::MIN);
         let (mut swept, mut failed) = (0, HashMap::new());
         loop {
-            let batch = self.metadata.sweepable(ended_before, SWEEP_BATCH).await?;
-            let fresh: Vec<TransferId> = batch.into_iter().filter(|id| !failed.contains_key(id)).collect();
+            let now = self.clock.now();
+            let until = state::after(now, CLAIM_LASTS);
+            let claimed = self.metadata.claim_sweep(ended_before, now, until, SWEEP_BATCH).await?;
+            let fresh: Vec<TransferId> = claimed.into_iter().filter(|id| !failed.contains_key(id)).collect();
             if fresh.is_empty() {
-                // One that cannot be removed must not keep the others from going; it is tried again next time.
-                return failed.into_values().next().map_or(Ok(swept), Err);
+                break;
             }
-            for id in fresh {
-                match self.sweep_one(id).await {
+            for (id, removed) in self.sweep_batch(fresh).await {
+                match removed {
                     Ok(()) => swept += 1,
-                    Err(error) => {
-                        failed.insert(id, error);
-                    }
+                    Err(error) => drop(failed.insert(id, error)),
+                }
+            }
+        }
+        // One that cannot be removed must not keep the others from going; it is tried again next time, by anyone.
+        for id in failed.keys() {
+            self.metadata.move_sweep_claim(*id, self.clock.now()).await?;
+        }
+        let abandoned = self.sweep_abandoned().await;
+        failed.into_values().next().map_or(abandoned, Err)?;
+        Ok(swept)
+    }
+
+    /// Removes what was staged by servers that have died.
+    async fn sweep_abandoned(&self) -> Result<(), StoreError> {
+        let before = self.clock.now().saturating_sub(ABANDONED_AFTER).unwrap_or(Timestamp::MIN);
+        let removed = self.blobs.remove_abandoned(before).await?;
+        if removed > 0 {
+            tracing::info!(uploads = removed, "removed uploads that nobody went on with");
+        }
+        Ok(())
+    }
+
+    /// Removes the blobs of a few, some at a time, and keeps the claims on them meanwhile.
+    async fn sweep_batch(&self, ids: Vec<TransferId>) -> Vec<(TransferId, Result<(), StoreError>)> {
+        let sweeps = stream::iter(ids.clone()).map(async |id| (id, self.sweep_one(id).await));
+        let sweeps = sweeps.buffer_unordered(SWEEPS_AT_ONCE).collect();
+        tokio::select! {
+            swept = sweeps => swept,
+            never = self.keep_claims(&ids) => match never {},
+        }
+    }
+
+    async fn keep_claims(&self, ids: &[TransferId]) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(CLAIM_RENEWED).await;
+            let until = state::after(self.clock.now(), CLAIM_LASTS);
+            for id in ids {
+                if let Err(error) = self.metadata.move_sweep_claim(*id, until).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "a claim was not renewed: another server may sweep the same transfer");
                 }
             }
         }

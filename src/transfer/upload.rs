@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::state::{self, Liveness};
 use super::{Token, TransferError, Transfers, access};
-use crate::blob::{BlobKey, StagedBlob};
+use crate::blob::{BlobKey, Expected, StagedBlob};
 use crate::metadata::{ChunkRecord, Digest, Recorded, Step, Transfer};
 use crate::store::StoreError;
 
@@ -70,7 +70,7 @@ impl Transfers {
         check_length(&transfer, upload)?;
 
         let key = BlobKey::Chunk(upload.transfer_id, upload.index);
-        let mut staged = self.blobs.stage(key, upload.announced).await?;
+        let mut staged = self.blobs.stage(key, Expected::Exactly(upload.announced)).await?;
         let digests = receive(&mut *staged, body, upload).await?;
 
         // From here on the client may go: a published blob is recorded, or removed if the transfer is gone.

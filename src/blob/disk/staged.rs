@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::{Publisher, Rename, blocking, remove_file};
-use crate::blob::StagedBlob;
+use crate::blob::{Expected, StagedBlob};
 use crate::store::StoreError;
 
 /// Bytes that gather before they are written in one call.
@@ -22,6 +22,8 @@ pub(super) struct StagedFile {
     path: PathBuf,
     target: PathBuf,
     publisher: Arc<Publisher>,
+    expected: Expected,
+    received: u64,
     /// `None` while a write is under way, and after it failed.
     file: Option<File>,
     writing: Option<JoinHandle<(File, io::Result<()>)>>,
@@ -31,7 +33,12 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    pub(super) async fn create(path: PathBuf, target: PathBuf, publisher: Arc<Publisher>) -> Result<Self, StoreError> {
+    pub(super) async fn create(
+        path: PathBuf,
+        target: PathBuf,
+        expected: Expected,
+        publisher: Arc<Publisher>,
+    ) -> Result<Self, StoreError> {
         let created = path.clone();
         let created = blocking(move || Ok(Created { file: Some(File::create_new(&created)?), path: created })).await;
         let file = created?.file.take();
@@ -39,6 +46,8 @@ impl StagedFile {
             path,
             target,
             publisher,
+            expected,
+            received: 0,
             file,
             writing: None,
             gathered: Vec::new(),
@@ -99,6 +108,8 @@ impl StagedBlob for StagedFile {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.received += bytes.len() as u64;
+        self.expected.check_some(self.received)?;
         self.gathered_bytes += bytes.len();
         self.gathered.push(bytes);
         if self.gathered_bytes >= WRITE_BYTES || self.gathered.len() >= WRITE_PIECES {
@@ -108,6 +119,7 @@ impl StagedBlob for StagedFile {
     }
 
     async fn finish(&mut self) -> Result<(), StoreError> {
+        self.expected.check_all(self.received)?;
         self.settle().await?;
         let mut file = self.take_file()?;
         let pieces = std::mem::take(&mut self.gathered);

@@ -31,7 +31,7 @@ async fn staging_is_emptied_at_start_and_after_every_blob() {
     let store = DiskStore::open(folder.path()).expect("opens");
     store.put(key, Bytes::from_static(b"{}")).await.expect("put");
     assert_eq!(staging(folder.path()), 0);
-    let staged = store.stage(key, 1).await.expect("staged");
+    let staged = store.stage(key, Expected::Exactly(1)).await.expect("staged");
     assert_eq!(staging(folder.path()), 1);
     // As kill -9 leaves it: nothing runs that could clean up.
     std::mem::forget(staged);
@@ -47,7 +47,7 @@ async fn beside_a_server_nothing_is_locked_or_emptied() {
     DiskStore::open_beside(folder.path()).expect_err("no server was ever here");
     let server = DiskStore::open(folder.path()).expect("opens");
     let key = BlobKey::Meta(TransferId::from_random_bytes([1; 16]));
-    let staged = server.stage(key, 1).await.expect("staged");
+    let staged = server.stage(key, Expected::Exactly(1)).await.expect("staged");
     let beside = DiskStore::open_beside(folder.path()).expect("opens beside it");
     assert_eq!(staging(folder.path()), 1);
     beside.put(key, Bytes::from_static(b"{}")).await.expect("names of staged files never meet");
@@ -81,7 +81,10 @@ async fn what_is_none_of_ours_is_listed_under_a_name_that_is_no_key() {
 async fn a_dropped_blob_leaves_no_file() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let store = DiskStore::open(folder.path()).expect("opens");
-    let mut staged = store.stage(BlobKey::Meta(TransferId::from_random_bytes([1; 16])), 1).await.expect("staged");
+    let mut staged = store
+        .stage(BlobKey::Meta(TransferId::from_random_bytes([1; 16])), Expected::AtMost(1 << 20))
+        .await
+        .expect("staged");
     staged.write(Bytes::from(vec![1; 1 << 20])).await.expect("written");
     drop(staged);
     // The removal runs on the blocking pool.
@@ -100,7 +103,8 @@ async fn a_caller_that_goes_away_while_the_file_is_made_leaves_none() {
     let store = DiskStore::open(folder.path()).expect("opens");
     let mut went_early = 0;
     for _ in 0..200 {
-        let mut caller = Box::pin(store.stage(BlobKey::Meta(TransferId::from_random_bytes([1; 16])), 1));
+        let mut caller =
+            Box::pin(store.stage(BlobKey::Meta(TransferId::from_random_bytes([1; 16])), Expected::Exactly(1)));
         // The file is made on another thread, mostly after this one poll.
         went_early += u32::from(futures::poll!(&mut caller).is_pending());
         drop(caller);

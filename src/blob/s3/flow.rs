@@ -5,6 +5,7 @@
 //! that a slow store slows the client down and never fills memory.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ const MOST_WAITING: usize = 4;
 /// One body on its way.
 #[derive(Debug)]
 pub(super) struct Flow {
-    len: u64,
+    len: AtomicU64,
     /// The share of the memory budget that lets the flow keep its blocks.
     keeping: Keeping,
     state: Mutex<State>,
@@ -68,12 +69,23 @@ pub(super) enum Next {
 
 impl Flow {
     pub(super) fn new(len: u64, keeping: Keeping) -> Self {
-        Self { len, keeping, state: Mutex::default(), arrived: Notify::new(), taken: Notify::new() }
+        Self {
+            len: AtomicU64::new(len),
+            keeping,
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            taken: Notify::new(),
+        }
     }
 
     /// All bytes of the body.
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// The body ends sooner than was thought. Only before a reader has begun.
+    pub(super) fn shorten(&self, len: u64) {
+        self.len.store(len, Ordering::Relaxed);
     }
 
     /// Whether the first block can still be read.

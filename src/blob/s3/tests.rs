@@ -15,6 +15,8 @@ use crate::config::BlobLocation;
 use crate::entropy::SystemEntropy;
 use object_store::ObjectStore;
 
+mod payload;
+
 const MIB: usize = 1 << 20;
 
 /// What this store has below a prefix that no other test uses.
@@ -148,7 +150,7 @@ async fn a_slow_store_slows_the_writer_down_when_nothing_may_be_kept() {
     let BlobLocation::S3(location) = BlobLocation::parse(&url).expect("a URL") else { panic!() };
     let flow = Flow::new(64 * MIB as u64, Keeping::No);
     let bucket = bucket_at(&location);
-    let mut staged = StagedObject::new(Arc::new(bucket), "x".to_owned(), flow);
+    let mut staged = StagedObject::new(Arc::new(bucket), "x".to_owned(), Some(Target::Object), flow);
     let mut written = 0;
     let piece = bytes(64 << 10, 1);
     while let Ok(result) = tokio::time::timeout(Duration::from_secs(2), staged.write(piece.clone())).await {

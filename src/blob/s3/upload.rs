@@ -1,4 +1,5 @@
-//! A blob on its way in: gathered into blocks while the ones before travel, its end held back until it is published.
+//! A blob, or a part of one, on its way in: gathered into blocks while the ones before travel, its end held back until
+//! it is published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +23,36 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A client that is slower than this gives its place at the store to others: one that trickles must not hold it.
 const SLOW_CLIENT: Duration = Duration::from_secs(2);
 
+/// What a body becomes.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// An object.
+    Object,
+    /// A part of one.
+    Part {
+        /// Names the multipart upload.
+        upload_id: String,
+        /// From 1 on.
+        number: i32,
+    },
+}
+
 pub(super) struct StagedObject {
     bucket: Arc<Bucket>,
     name: String,
+    /// While it is not known nothing travels.
+    target: Option<Target>,
     flow: Arc<Flow>,
     block: BytesMut,
     received: u64,
     crc32c: Digest,
     /// The request, once there is something to send.
     request: Option<Request>,
+    is_released: bool,
 }
 
 /// A request under way; dropped, it is cut, and the store keeps nothing of it.
-struct Request(JoinHandle<Result<(), StoreError>>);
+struct Request(JoinHandle<Result<Option<String>, StoreError>>);
 
 impl Drop for Request {
     fn drop(&mut self) {
@@ -42,16 +60,38 @@ impl Drop for Request {
     }
 }
 
+/// A body whose last byte is there and may travel; dropped, it is cut.
+pub(super) struct Sending {
+    request: Request,
+    /// Of all of it.
+    pub(super) crc32c: u32,
+}
+
+impl Sending {
+    /// Waits for the store's answer: the ETag, if there is one.
+    pub(super) async fn sent(mut self) -> Result<Option<String>, StoreError> {
+        (&mut self.request.0).await.map_err(StoreError::unavailable)?
+    }
+
+    /// Cuts it and waits until nothing of it travels any more.
+    pub(super) async fn cut(mut self) {
+        self.request.0.abort();
+        let _ = (&mut self.request.0).await;
+    }
+}
+
 impl StagedObject {
-    pub(super) fn new(bucket: Arc<Bucket>, name: String, flow: Flow) -> Self {
+    pub(super) fn new(bucket: Arc<Bucket>, name: String, target: Option<Target>, flow: Flow) -> Self {
         Self {
             bucket,
             name,
+            target,
             flow: Arc::new(flow),
             block: BytesMut::new(),
             received: 0,
             crc32c: Digest::new(CrcAlgorithm::Crc32Iscsi),
             request: None,
+            is_released: false,
         }
     }
 
@@ -60,19 +100,40 @@ impl StagedObject {
         self.request.is_some()
     }
 
+    /// Says what becomes of the body, before its end.
+    pub(super) fn set_target(&mut self, target: Target) {
+        self.target = Some(target);
+    }
+
+    /// Nothing follows: what has come is all of it. Only while nothing has travelled.
+    pub(super) fn end_here(&mut self) {
+        self.flow.shorten(self.received);
+    }
+
     async fn push(&mut self) -> Result<(), StoreError> {
         let block = self.block.split().freeze();
         self.crc32c.update(&block);
         self.flow.push(block).await?;
         if self.request.is_none() && self.flow.has_begun() {
-            self.request = Some(self.begin());
+            self.request = self.begin();
         }
         Ok(())
     }
 
-    fn begin(&self) -> Request {
+    fn begin(&self) -> Option<Request> {
+        let target = self.target.clone()?;
         let (bucket, name, flow) = (Arc::clone(&self.bucket), self.name.clone(), Arc::clone(&self.flow));
-        Request(tokio::spawn(upload(bucket, name, flow)))
+        Some(Request(tokio::spawn(upload(bucket, name, target, flow))))
+    }
+
+    /// Lets the end go. Only the request holds the bytes from now on, and their memory with them.
+    pub(super) fn send(mut self) -> Result<Sending, StoreError> {
+        let crc32c = u32::try_from(self.crc32c.finalize()).map_err(StoreError::internal)?;
+        self.flow.release(crc32c);
+        self.is_released = true;
+        let request = self.request.take().or_else(|| self.begin());
+        let request = request.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a body that goes nowhere")))?;
+        Ok(Sending { request, crc32c })
     }
 }
 
@@ -105,23 +166,27 @@ impl StagedBlob for StagedObject {
         self.flow.check()
     }
 
-    async fn publish(mut self: Box<Self>) -> Result<(), StoreError> {
-        let crc32c = u32::try_from(self.crc32c.finalize()).map_err(StoreError::internal)?;
-        self.flow.release(crc32c);
-        let mut request = self.request.take().unwrap_or_else(|| self.begin());
-        (&mut request.0).await.map_err(StoreError::unavailable)?
+    async fn publish(self: Box<Self>) -> Result<(), StoreError> {
+        self.send()?.sent().await.map(drop)
     }
 }
 
 impl Drop for StagedObject {
     fn drop(&mut self) {
-        self.flow.cut();
+        if !self.is_released {
+            self.flow.cut();
+        }
     }
 }
 
 /// Brings the whole of `flow` to the store, in as many requests as it takes.
-async fn upload(bucket: Arc<Bucket>, name: String, flow: Arc<Flow>) -> Result<(), StoreError> {
-    let once = |place| put(&bucket, &name, &flow, place);
+async fn upload(
+    bucket: Arc<Bucket>,
+    name: String,
+    target: Target,
+    flow: Arc<Flow>,
+) -> Result<Option<String>, StoreError> {
+    let once = |place| put(&bucket, &name, &target, &flow, place);
     // Nobody can read again what was not kept.
     let outcome = bucket.retry.repeat(once, || flow.can_begin_again()).await.map_err(StoreError::from);
     if let Err(error) = &outcome {
@@ -130,21 +195,33 @@ async fn upload(bucket: Arc<Bucket>, name: String, flow: Arc<Flow>) -> Result<()
     outcome
 }
 
-async fn put(bucket: &Bucket, name: &str, flow: &Arc<Flow>, place: Place) -> Result<(), Failure> {
+async fn put(
+    bucket: &Bucket,
+    name: &str,
+    target: &Target,
+    flow: &Arc<Flow>,
+    place: Place,
+) -> Result<Option<String>, Failure> {
     let progress = Arc::new(Progress::new());
-    let request = bucket
-        .client
-        .put_object()
-        .bucket(&bucket.name)
-        .key(name)
-        .content_type("application/octet-stream")
-        .content_length(i64::try_from(encoded_len(flow.len())).map_err(|error| Failure::Refused(error.into()))?)
-        .body(body(Arc::clone(flow), &progress))
-        .customize()
-        .interceptor(Chunked { len: flow.len() })
-        .send();
+    let len = i64::try_from(encoded_len(flow.len())).map_err(|error| Failure::Refused(error.into()))?;
+    let body = body(Arc::clone(flow), &progress);
+    let chunked = Chunked { len: flow.len() };
+    let request = async {
+        match target {
+            Target::Object => {
+                let request = bucket.client.put_object().bucket(&bucket.name).key(name).content_length(len).body(body);
+                let request = request.content_type("application/octet-stream").customize().interceptor(chunked);
+                Ok(request.send().await?.e_tag)
+            }
+            Target::Part { upload_id, number } => {
+                let request = bucket.client.upload_part().bucket(&bucket.name).key(name).content_length(len).body(body);
+                let request = request.upload_id(upload_id).part_number(*number).customize().interceptor(chunked);
+                Ok(request.send().await?.e_tag)
+            }
+        }
+    };
     tokio::select! {
-        answer = request => Ok(answer.map(drop)?),
+        answer = request => answer,
         () = silence(&progress, place) => Err(Failure::silent("the store takes no bytes")),
     }
 }

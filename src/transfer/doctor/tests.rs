@@ -12,7 +12,7 @@ use haulier_wire::{ByteLen, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
 use super::*;
 use crate::blob::disk::DiskStore;
-use crate::blob::{BlobKey, BlobStore, Content, Listed, StagedBlob};
+use crate::blob::{BlobKey, BlobStore, Content, Expected, Listed, StagedBlob};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::metadata::sqlite::SqliteStore;
@@ -49,8 +49,8 @@ impl Busy {
 
 #[async_trait]
 impl BlobStore for Busy {
-    async fn stage(&self, key: BlobKey, len: u64) -> Result<Box<dyn StagedBlob>, StoreError> {
-        self.disk.stage(key, len).await
+    async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
+        self.disk.stage(key, expected).await
     }
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         self.disk.put(key, bytes).await
@@ -66,6 +66,9 @@ impl BlobStore for Busy {
     }
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
         self.disk.remove_transfer(id).await
+    }
+    async fn remove_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.disk.remove_abandoned(before).await
     }
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {
         self.disk.transfers()

@@ -165,7 +165,7 @@ impl OneChunk {
         sync: &Arc<Sync>,
         result: Result<(), StoreError>,
     ) -> tokio::task::JoinHandle<Result<StoredUpload, TransferError>> {
-        let mut inner = self.blobs.stage(self.key(), self.upload.announced).await.expect("staged");
+        let mut inner = self.blobs.stage(self.key(), Expected::Exactly(self.upload.announced)).await.expect("staged");
         let body = futures::stream::iter([Ok(Bytes::from_static(BODY))]);
         let digests = receive(&mut *inner, body, self.upload).await.expect("received");
         let staged = Box::new(Waiting { inner, sync: Arc::clone(sync), result });

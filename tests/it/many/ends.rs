@@ -76,7 +76,6 @@ async fn three_that_sweep_at_once_leave_nothing_and_fail_at_nothing() {
             (line.contains("ERROR") || line.contains("WARN")) && !line.contains("does not keep what it has answered")
         };
         assert_eq!(log.lines().find(trouble), None, "server {number}");
-        assert!(log.contains("swept"), "server {number} had its share:\n{log}");
     }
 }
 

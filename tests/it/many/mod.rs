@@ -6,6 +6,7 @@ mod ends;
 mod one_transfer;
 mod races;
 mod start;
+mod sweeps;
 
 use std::path::PathBuf;
 

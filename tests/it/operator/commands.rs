@@ -14,12 +14,18 @@ async fn migrate_says_from_where_to_where() {
     let data = folder.path().join("data");
     let output = operate(&data, &["migrate"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stdout(&output), "the database is new: schema version 1\n");
+    assert_eq!(stdout(&output), "the database is new: schema version 2\n");
+    // As the version before left it.
+    let undone =
+        "DELETE FROM _sqlx_migrations WHERE version = 2; ALTER TABLE transfers DROP COLUMN sweep_claimed_until";
+    execute(&data, undone).await;
+    let output = operate(&data, &["migrate"]).await;
+    assert_eq!(stdout(&output), "the database went from schema version 1 to 2\n", "{output:?}");
     let server = start(&data);
     let output = operate(&data, &["migrate"]).await;
-    assert_eq!(stdout(&output), "the database is up to date: schema version 1\n", "beside a server: {output:?}");
+    assert_eq!(stdout(&output), "the database is up to date: schema version 2\n", "beside a server: {output:?}");
     drop(server);
-    execute(&data, "UPDATE _sqlx_migrations SET version = 99").await;
+    execute(&data, "UPDATE _sqlx_migrations SET version = 99 WHERE version = 2").await;
     for command in [&["migrate"][..], &["stats"], &["doctor"], &["rebuild"]] {
         let output = operate(&data, command).await;
         assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
@@ -49,7 +55,7 @@ async fn nothing_is_made_where_no_server_was() {
     drop(start(&data));
     execute(&data, "DELETE FROM _sqlx_migrations").await;
     let output = operate(&data, &["stats"]).await;
-    assert!(stderr(&output).contains("this program needs 1: run haulier-server migrate"), "{output:?}");
+    assert!(stderr(&output).contains("this program needs 2: run haulier-server migrate"), "{output:?}");
 }
 
 #[tokio::test]

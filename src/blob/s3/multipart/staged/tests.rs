@@ -1,0 +1,36 @@
+//! How large the parts are.
+
+use super::*;
+
+#[test]
+fn ten_thousand_parts_suffice_for_every_length() {
+    for (total, expected) in [
+        (PART_BYTES + 1, PART_BYTES),
+        (MOST_PARTS * PART_BYTES, PART_BYTES),
+        (MOST_PARTS * PART_BYTES + 1, 9 * MIB),
+        (MOST_BYTES, 525 * MIB),
+    ] {
+        let len = part_len(total);
+        assert_eq!(len, expected, "{total}");
+        assert!(len * MOST_PARTS >= total, "{total}");
+    }
+}
+
+#[test]
+fn what_is_gathered_grows_within_a_quarter_of_the_memory() {
+    for (number, memory, expected) in [
+        (1, 256 * MIB, 8 * MIB),
+        (1_000, 256 * MIB, 8 * MIB),
+        (1_001, 256 * MIB, 16 * MIB),
+        (2_001, 256 * MIB, 32 * MIB),
+        (3_001, 256 * MIB, 64 * MIB),
+        (10_000, 256 * MIB, 64 * MIB),
+        (10_000, 1 << 40, 64 * MIB),
+        (10_000, 100 * MIB, 25 * MIB),
+        (10_000, Memory::LEAST, 8 * MIB),
+    ] {
+        assert_eq!(gathered_len(number, memory), expected, "part {number} with {memory}");
+    }
+    let all: u64 = (1..=MOST_PARTS).map(|number| gathered_len(number, 256 * MIB)).sum();
+    assert_eq!(all >> 30, 492);
+}
