@@ -52,6 +52,26 @@ async fn a_folder_that_appears_where_the_target_was_to_be_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_folder_of_one_file_goes_on_in_a_folder_that_appears() {
+    let haulier = Haulier::new();
+    let album = haulier.home().join("album");
+    fs::create_dir_all(album.join("d")).expect("made");
+    let sent = random_bytes(16 * CHUNK);
+    fs::write(album.join("d/a.bin"), &sent).expect("written");
+    let way = Way::with(haulier, &album, &["--chunk-size", "64KiB"]).await;
+    without_chunks_from(&way, 12);
+    assert!(!way.get(&["-o", "there/place", "--parallel", "1"]).await.status.success());
+    fs::create_dir(way.there().join("place")).expect("made");
+    way.proxy.on(|_| Action::Pass);
+    let before = way.gets();
+    let output = way.get(&["-o", "there/place", "--json"]).await;
+    assert!(output.status.success() && says(&output).contains("\"resumed\":true"), "{output:?}");
+    assert!(fs::read(way.there().join("place/album/d/a.bin")).expect("there") == sent);
+    assert!(way.gets() - before <= 5, "{} chunks came again", way.gets() - before);
+    assert!(way.hidden().is_empty() && fs::read_dir(way.there().join("place")).expect("a folder").count() == 1);
+}
+
+#[tokio::test]
 async fn a_file_of_ones_own_among_what_has_arrived_is_kept() {
     let haulier = Haulier::new();
     let album = haulier.home().join("album");
