@@ -87,13 +87,7 @@ impl Stores {
     /// # Errors
     /// What cannot be opened, belongs to another user, or has another schema than this program's.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
-        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
-            BlobLocation::Folder(folder) => {
-                require_owner(folder).context(BLOBS)?;
-                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
-            }
-            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
-        };
+        // The database first: it says at once whether it is there, and a store that is away is waited for.
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => {
                 require_owner(path).context(DATABASE)?;
@@ -103,6 +97,13 @@ impl Stores {
                 let opened = PostgresStore::open_beside(url.expose(), BESIDE_CONNECTIONS, Arc::new(SystemEntropy));
                 (Arc::new(opened.await.context(DATABASE)?), "postgres")
             }
+        };
+        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
+            BlobLocation::Folder(folder) => {
+                require_owner(folder).context(BLOBS)?;
+                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
+            }
+            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
         };
         Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _locks: None })
     }
