@@ -159,7 +159,8 @@ fn a_second_process_on_the_same_sqlite_file_is_refused_and_commands_are_not() {
         // Another data folder, and blobs of its own.
         let url = format!("sqlite:{}", path.display());
         let env = [("HAULIER_DATABASE_URL", url.as_str())];
-        let output = run(folder.path(), &env, &[]);
+        // Its address is taken as well, so that this ends in any case.
+        let output = run(folder.path(), &[env[0], ("HAULIER_LISTEN", server.address())], &[]);
         assert_eq!(output.status.code(), Some(1));
         let expected = format!("another process uses {}; stop it, or give this one a file of its own", path.display());
         let said = stderr(&output);
