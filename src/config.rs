@@ -201,8 +201,11 @@ impl Cli {
     /// # Errors
     /// The first setting that is wrong, by the name of its variable.
     pub fn check(self) -> anyhow::Result<(Command, Config)> {
-        let config = Config::new(self.settings)?;
-        Ok((self.command.unwrap_or(Command::Serve), config))
+        let command = self.command.unwrap_or(Command::Serve);
+        if let Command::Transfer(what) = command {
+            what.id()?;
+        }
+        Ok((command, Config::new(self.settings)?))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::blob::s3::S3Store;
 use crate::clock::SystemClock;
 use crate::config::{BlobLocation, Config, Database, S3Location};
 use crate::entropy::SystemEntropy;
-use crate::lock::DirectoryLock;
+use crate::lock::{DirectoryLock, FileLock};
 use crate::metadata::postgres::{self, PostgresStore};
 use crate::metadata::sqlite::{self, SqliteStore};
 use crate::metadata::{MetadataStore, Migrated};
@@ -34,7 +34,22 @@ pub struct Stores {
     pub blobs: Arc<dyn BlobStore>,
     /// What they are.
     pub backends: Backends,
-    _lock: Option<DirectoryLock>,
+    _locks: Option<Locks>,
+}
+
+/// What one server has for itself with SQLite.
+#[derive(Debug)]
+struct Locks {
+    _folder: DirectoryLock,
+    _file: FileLock,
+}
+
+impl Locks {
+    fn acquire(config: &Config, database: &Path) -> anyhow::Result<Self> {
+        let folder = DirectoryLock::acquire(&config.data_dir).context("HAULIER_DATA_DIR")?;
+        // The file may lie elsewhere, where a server with another data folder finds it.
+        Ok(Self { _folder: folder, _file: FileLock::acquire(database).context(DATABASE)? })
+    }
 }
 
 /// The kinds of two stores, as metrics name them.
@@ -52,7 +67,7 @@ impl Stores {
     /// # Errors
     /// What cannot be made, opened or locked.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let lock = lock(config)?;
+        let locks = lock(config)?;
         let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
             BlobLocation::Folder(folder) => (Arc::new(DiskStore::open(folder).context(BLOBS)?), "disk"),
             BlobLocation::S3(location) => (s3(location, config).await?, "s3"),
@@ -64,7 +79,7 @@ impl Stores {
                 (Arc::new(opened.await.context(DATABASE)?), "postgres")
             }
         };
-        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _lock: lock })
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _locks: locks })
     }
 
     /// Opens them for an operator's command, beside a server that may be running: makes, locks and migrates nothing.
@@ -72,13 +87,7 @@ impl Stores {
     /// # Errors
     /// What cannot be opened, belongs to another user, or has another schema than this program's.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
-        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
-            BlobLocation::Folder(folder) => {
-                require_owner(folder).context(BLOBS)?;
-                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
-            }
-            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
-        };
+        // The database first: it says at once whether it is there, and a store that is away is waited for.
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => {
                 require_owner(path).context(DATABASE)?;
@@ -89,7 +98,14 @@ impl Stores {
                 (Arc::new(opened.await.context(DATABASE)?), "postgres")
             }
         };
-        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _lock: None })
+        let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
+            BlobLocation::Folder(folder) => {
+                require_owner(folder).context(BLOBS)?;
+                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
+            }
+            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
+        };
+        Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _locks: None })
     }
 
     /// Opens blobs that are there beside a database that may have to be made.
@@ -137,19 +153,17 @@ pub async fn migrate(config: &Config) -> anyhow::Result<Migrated> {
     };
     create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
     require_owner(&config.data_dir).context("HAULIER_DATA_DIR")?;
-    match DirectoryLock::acquire(&config.data_dir) {
-        Ok(_lock) => sqlite::migrate_file(path).await.context(DATABASE),
+    match Locks::acquire(config, path) {
+        Ok(_locks) => sqlite::migrate_file(path).await.context(DATABASE),
         Err(in_use) => sqlite::require_current(path).await.context(in_use).context(DATABASE),
     }
 }
 
 /// One server for one SQLite file. The blob folder has a lock of its own, and Postgres is there to be shared.
-fn lock(config: &Config) -> anyhow::Result<Option<DirectoryLock>> {
-    if matches!(config.database, Database::Postgres(_)) {
-        return Ok(None);
-    }
+fn lock(config: &Config) -> anyhow::Result<Option<Locks>> {
+    let Database::Sqlite(path) = &config.database else { return Ok(None) };
     create_folder(&config.data_dir, "HAULIER_DATA_DIR")?;
-    DirectoryLock::acquire(&config.data_dir).map(Some)
+    Locks::acquire(config, path).map(Some)
 }
 
 /// Files that root makes in a folder of the server's user are closed to the server.

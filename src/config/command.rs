@@ -1,7 +1,10 @@
 //! What the program is asked to do, beside serving: the operator's commands and their flags.
 
+use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use haulier_wire::TransferId;
 
@@ -23,7 +26,7 @@ pub enum Command {
     Healthcheck,
     /// Add up what is stored
     ///
-    /// Reads the database alone and runs beside a server.
+    /// What the database knows; with --blobs also what really lies in the blob store. Runs beside a server.
     Stats(Stats),
     /// Look at one transfer, or delete it
     #[command(subcommand)]
@@ -62,6 +65,30 @@ pub struct Stats {
     pub json: bool,
 }
 
+/// An id as it was given. What is none is never repeated: it may be a whole link, with its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenId(Option<TransferId>);
+
+impl GivenId {
+    /// The id.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn get(self) -> anyhow::Result<TransferId> {
+        self.0.context(
+            "ID: expected the 32 digits behind the # of a link (12 in the older system), and nothing of what follows",
+        )
+    }
+}
+
+impl FromStr for GivenId {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.parse().ok()))
+    }
+}
+
 /// What to do with one transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Transfer {
@@ -69,8 +96,8 @@ pub enum Transfer {
     ///
     /// Runs beside a server.
     Show {
-        /// The 32 digits behind the # of a link
-        id: TransferId,
+        /// The 32 digits behind the # of a link, without what follows them
+        id: GivenId,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -80,12 +107,24 @@ pub enum Transfer {
     /// As its owner could, without a token; nobody is asked again. Runs beside a server, which answers 410 from then on.
     /// A download that is under way may end early.
     Delete {
-        /// The 32 digits behind the # of a link
-        id: TransferId,
+        /// The 32 digits behind the # of a link, without what follows them
+        id: GivenId,
         /// One JSON object
         #[arg(long)]
         json: bool,
     },
+}
+
+impl Transfer {
+    /// Which one.
+    ///
+    /// # Errors
+    /// When what was given is no id.
+    pub fn id(self) -> anyhow::Result<TransferId> {
+        match self {
+            Self::Show { id, .. } | Self::Delete { id, .. } => id.get(),
+        }
+    }
 }
 
 /// How to look.

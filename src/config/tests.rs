@@ -205,15 +205,20 @@ fn commands_have_flags_of_their_own_and_all_settings() {
     assert_eq!(read(&["doctor", "--repair", "--older-than=2h"]), Ok(Command::Doctor(doctor)));
     let Ok(Command::Doctor(doctor)) = read(&["doctor"]) else { panic!("no doctor") };
     assert!(!doctor.repair, "dry by default");
-    let id: haulier_wire::TransferId = "0123456789abcdef0123456789abcdef".parse().expect("an id");
-    let shown = read(&["transfer", "show", id.as_str(), "--json"]);
+    let text = "0123456789abcdef0123456789abcdef";
+    let id: command::GivenId = text.parse().expect("never fails");
+    let shown = read(&["transfer", "show", text, "--json"]);
     assert_eq!(shown, Ok(Command::Transfer(Transfer::Show { id, json: true })));
+    assert_eq!(id.get().expect("an id").as_str(), text);
+    for none in ["0123", "", "0123456789ABCDEF0123456789ABCDEF", "https://host/#0123456789abcdef0123456789abcdef/key"] {
+        let cli = Cli::try_parse_from(["haulier-server", "transfer", "delete", none]).expect("parsed");
+        let said = cli.check().expect_err("no id").to_string();
+        assert!(said.starts_with("ID: expected the 32 digits") && !said.contains("key"), "{said}");
+    }
     for wrong in [
         &["stats", "--repair"][..],
         &["transfer"],
         &["transfer", "show"],
-        &["transfer", "delete", "0123"],
-        &["transfer", "delete", "0123456789ABCDEF0123456789ABCDEF"],
         &["doctor", "--older-than=soon"],
         &["serve", "--repair"],
     ] {

@@ -14,9 +14,10 @@ use crate::transfer::state::Liveness;
 use crate::transfer::{TransferError, Transfers};
 
 pub(super) async fn run(transfers: &Transfers, command: Command) -> anyhow::Result<ExitCode> {
-    let (id, done) = match command {
-        Command::Show { id, json } => (id, show(transfers, id, json).await),
-        Command::Delete { id, json } => (id, delete(transfers, id, json).await),
+    let id = command.id()?;
+    let done = match command {
+        Command::Show { json, .. } => show(transfers, id, json).await,
+        Command::Delete { json, .. } => delete(transfers, id, json).await,
     };
     match done {
         Err(error) if matches!(error.downcast_ref(), Some(TransferError::NotFound)) => {

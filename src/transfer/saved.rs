@@ -63,9 +63,9 @@ impl Transfers {
 /// Why a meta.json is not believed. Carries nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
-    /// Grown since.
-    #[error("it was written by another version of this program")]
-    Version,
+    /// Holds what this program does not know.
+    #[error("it was written by a newer version of this program")]
+    Newer,
     /// Damaged, cut off, or edited.
     #[error("it is not what this program writes")]
     Shape,
@@ -132,8 +132,11 @@ impl Saved {
             v: u32,
         }
         let versioned: Versioned = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
-        if versioned.v != VERSION {
-            return Err(Unreadable::Version);
+        if versioned.v > VERSION {
+            return Err(Unreadable::Newer);
+        }
+        if versioned.v < VERSION {
+            return Err(Unreadable::Shape);
         }
         let saved: Self = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
         if serde_json::to_vec(&saved).ok().as_deref() != Some(bytes) {

@@ -149,6 +149,31 @@ fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn a_second_process_on_the_same_sqlite_file_is_refused_and_commands_are_not() {
+    let server = Server::start();
+    let folder = TempDir::new().expect("a folder");
+    let database = server.data_dir().join("haulier.sqlite");
+    let link = folder.path().join("link.sqlite");
+    std::os::unix::fs::symlink(&database, &link).expect("linked");
+    for path in [&database, &link] {
+        // Another data folder, and blobs of its own.
+        let url = format!("sqlite:{}", path.display());
+        let env = [("HAULIER_DATABASE_URL", url.as_str())];
+        // Its address is taken as well, so that this ends in any case.
+        let output = run(folder.path(), &[env[0], ("HAULIER_LISTEN", server.address())], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("another process uses {}; stop it, or give this one a file of its own", path.display());
+        let said = stderr(&output);
+        assert!(said.contains(&expected) && said.contains("HAULIER_DATABASE_URL"), "{said}");
+        let blobs = format!("file://{}/blobs", server.data_dir().display());
+        for command in ["migrate", "stats"] {
+            let output = run(folder.path(), &[env[0], ("HAULIER_BLOB_URL", &blobs)], &[command]);
+            assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn a_folder_is_free_again_once_its_process_was_killed() {
     let folder = TempDir::new().expect("a folder");
     let data_dir = folder.path().join("data");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{EncodingType, Object};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use haulier_wire::{Timestamp, TransferId};
 
@@ -17,11 +17,14 @@ use crate::store::StoreError;
 pub(super) fn transfers(bucket: Arc<Bucket>) -> BoxStream<'static, Result<String, StoreError>> {
     let folder = format!("{}transfers/", bucket.prefix);
     let names = move |page: &ListObjectsV2Output| {
-        let folders = page.common_prefixes().iter().filter_map(|common| common.prefix());
-        let objects = page.contents().iter().filter_map(|object| object.key());
-        let names = folders.map(|name| name.trim_end_matches('/').to_owned());
+        let below = |name: &str| Some(decoded(name).strip_prefix(&folder)?.to_owned());
+        let folders = page.common_prefixes().iter().filter_map(|common| below(common.prefix()?));
+        let objects = page.contents().iter().filter(|object| !is_folder_marker(object));
+        let objects = objects.filter_map(|object| below(object.key()?));
+        // One slash is the folder's; more are part of a name that is none of ours.
+        let names = folders.map(|name| name.strip_suffix('/').map_or_else(|| name.clone(), str::to_owned));
         let names = names.chain(objects.map(|name| format!("{name} (not a folder)")));
-        names.filter_map(|name| Some(Ok(name.strip_prefix(&folder)?.to_owned()))).collect::<Vec<_>>()
+        names.map(Ok).collect::<Vec<_>>()
     };
     let folder = format!("{}transfers/", bucket.prefix);
     pages(bucket, folder, true).map_ok(move |page| stream::iter(names(&page))).try_flatten().boxed()
@@ -32,19 +35,40 @@ pub(super) fn blobs_of(bucket: Arc<Bucket>, id: TransferId) -> BoxStream<'static
     let folder = format!("{}transfers/{id}/", bucket.prefix);
     let below = folder.clone();
     let objects = move |page: ListObjectsV2Output| {
-        stream::iter(page.contents().iter().map(|object| listed(object, &below)).collect::<Vec<_>>())
+        let objects = page.contents().iter().filter(|object| !is_folder_marker(object));
+        stream::iter(objects.map(|object| listed(object, &below)).collect::<Vec<_>>())
     };
     pages(bucket, folder, false).map_ok(objects).try_flatten().boxed()
 }
 
 fn listed(object: &Object, folder: &str) -> Result<Listed, StoreError> {
     let listed = || {
-        let name = object.key()?.strip_prefix(folder)?.to_owned();
+        let name = decoded(object.key()?).strip_prefix(folder)?.to_owned();
         let len = u64::try_from(object.size()?).ok()?;
         let modified = Timestamp::from_millisecond(object.last_modified()?.to_millis().ok()?).ok()?;
         Some(Listed { name, len, modified })
     };
     listed().ok_or_else(|| StoreError::internal(anyhow!("the store lists an object without name, length or time")))
+}
+
+/// What consoles make when somebody asks them for a folder: an object without bytes, whose name ends in a slash.
+fn is_folder_marker(object: &Object) -> bool {
+    object.size() == Some(0) && object.key().is_some_and(|key| decoded(key).ends_with('/'))
+}
+
+/// The name that the store has encoded as in a URL: some write a space as `+`, and a plus never so.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let digit = |place: usize| char::from(*behind.get(place)?).to_digit(16);
+        let pair = || u8::try_from(digit(0)? << 4 | digit(1)?).ok();
+        let escaped = if *first == b'%' { pair() } else { None };
+        let plain = if *first == b'+' { b' ' } else { *first };
+        bytes.push(escaped.unwrap_or(plain));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The pages of a list, each asked for when it is wanted; with `folders`, what lies deeper comes as its folder.
@@ -70,7 +94,8 @@ async fn page(
     folders: bool,
     token: Option<String>,
 ) -> Result<ListObjectsV2Output, Failure> {
-    let request = bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix);
+    // Whoever can write to the bucket can give an object a name that XML cannot hold: one would end every list.
+    let request = bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix).encoding_type(EncodingType::Url);
     let request = if folders { request.delimiter("/") } else { request };
     Ok(request.set_continuation_token(token).send().await?)
 }

@@ -18,6 +18,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// A database that starts together with this process gets so long to answer.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 const START_PAUSE: Duration = Duration::from_millis(250);
+/// Time between two lines of the log that say so.
+const WARN_EVERY: Duration = Duration::from_secs(5);
 /// How long an operation waits for a connection before it counts as failed, and is tried again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -106,6 +108,7 @@ pub(super) fn pool(options: PgConnectOptions, connections: u32, doubt: Doubt) ->
 /// Waits for a database that is not up yet; a refused password or a missing database is final.
 async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let give_up = Instant::now() + START_PATIENCE;
+    let mut warn_at = Instant::now();
     loop {
         let error = match timeout_at(give_up, options.connect()).await {
             Ok(Ok(connection)) => return Ok(connection),
@@ -116,7 +119,11 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, sq
         if !is_passing || Instant::now() + START_PAUSE >= give_up {
             return Err(error);
         }
-        tracing::warn!(error = %error, "the database does not answer yet; trying again");
+        // Asked four times a second: the same line each time would push everything else off an operator's screen.
+        if Instant::now() >= warn_at {
+            tracing::warn!(error = %error, "the database does not answer yet; trying again");
+            warn_at = Instant::now() + WARN_EVERY;
+        }
         sleep(START_PAUSE).await;
     }
 }

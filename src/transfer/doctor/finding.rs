@@ -21,6 +21,8 @@ pub enum Damage {
     MetaMissing,
     /// A meta.json that a rebuild would not believe, or that says something else than the row.
     MetaWrong,
+    /// A meta.json that a newer version of this program wrote.
+    MetaNewer,
     /// A whole transfer that the database does not know.
     RowMissing,
     /// Blobs of an upload that the database does not know and that nobody can finish.
@@ -43,6 +45,7 @@ impl Damage {
             Self::ChunkSurplus => "chunk-surplus",
             Self::MetaMissing => "meta-missing",
             Self::MetaWrong => "meta-wrong",
+            Self::MetaNewer => "meta-newer",
             Self::RowMissing => "row-missing",
             Self::Orphan => "orphan",
             Self::Leftover => "leftover",
@@ -61,6 +64,7 @@ impl Damage {
             Self::ChunkUnrecorded => {
                 "restore the database from a backup; or transfer delete ID, and have it sent again"
             }
+            Self::MetaNewer => "use the newer version: this one would lose what it does not know",
             Self::RowMissing => {
                 "haulier-server rebuild brings it back; if it must not come back: haulier-server transfer delete ID"
             }

@@ -18,7 +18,7 @@ pub(crate) use haulier::{Haulier, SentLine, sha256_of};
 pub(crate) use http::{Http, Reply};
 pub(crate) use object_store::ObjectStore;
 pub(crate) use postgres::{Postgres, TestDatabase};
-pub(crate) use process::{Server, ServerOptions, free_address};
+pub(crate) use process::{Server, ServerOptions, free_address, peak_rss_bytes};
 pub(crate) use proxy::{Action, Answer, Proxy, Request};
 pub(crate) use sample::{DOWNLOAD_TOKEN, OWNER_TOKEN, Sample, random_bytes, token_hash};
 pub(crate) use scrape::{METRICS_TOKEN, Scrape};

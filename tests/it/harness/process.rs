@@ -163,7 +163,7 @@ impl Drop for Server {
 }
 
 /// The most memory that a process ever held, in bytes; none once it has ended.
-pub(super) fn peak_rss_bytes(pid: u32) -> Option<u64> {
+pub(crate) fn peak_rss_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok())?;

@@ -168,6 +168,19 @@ async fn show_tells_what_is_known_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_link_in_an_ids_place_is_refused_and_its_key_not_repeated() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    let link = format!("https://host/#{}/{}", Sample::new(1, 65_536).id, "K".repeat(43));
+    for command in ["show", "delete"] {
+        let output = operate(&data, &["transfer", command, &link]).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = stdout(&output) + &stderr(&output);
+        assert!(said.contains("the 32 digits behind the # of a link") && !said.contains("KKK"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn the_operator_deletes_while_the_server_serves() {
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data");

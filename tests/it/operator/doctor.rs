@@ -1,18 +1,28 @@
 //! Doctor: each planted damage is found, and repaired only where that loses nobody anything.
 
-use std::fs;
-use std::path::Path;
-
 use haulier_wire::ProblemType;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{contents, execute, lines, operate, start, stdout, transfer_folder};
-use crate::harness::{Haulier, Http, Sample, Server, eventually, random_bytes};
+use super::backend::{Backend, chunk, meta, on_every_backend};
+use super::{lines, stdout};
+use crate::harness::{Haulier, Http, Sample, Server, random_bytes, sha256_of, token_hash};
+
+on_every_backend!(
+    sound_data_has_no_findings_beside_a_running_server,
+    a_damaged_chunk_of_an_upload_is_taken_back_and_sent_again,
+    a_damaged_chunk_of_a_completed_transfer_is_only_reported,
+    meta_json_is_written_again,
+    blobs_that_nobody_can_ask_for_are_removed,
+    what_a_writer_may_be_about_to_record_is_left_alone,
+    what_a_rebuild_brings_back_is_never_removed,
+    foreign_names_are_never_touched,
+    folders_that_a_console_made_are_no_damage,
+    uploads_under_way_are_no_damage,
+);
 
 /// A running server with a completed transfer of four chunks, and an upload that has three of its four.
 struct Ward {
-    folder: TempDir,
+    backend: Backend,
     server: Server,
     http: Http,
     completed: Sample,
@@ -20,9 +30,8 @@ struct Ward {
 }
 
 impl Ward {
-    async fn new() -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let server = start(&folder.path().join("data"));
+    async fn new(backend: Backend) -> Self {
+        let server = backend.serve();
         let http = Http::new(&server);
         let [completed, pending] = [(); 2].map(|()| Sample::new(3 * 65_536 + 5, 65_536));
         completed.send(&http).await;
@@ -30,24 +39,12 @@ impl Ward {
         for index in 0..3 {
             pending.put(&http, index, 0).await.ok();
         }
-        Self { folder, server, http, completed, pending }
-    }
-
-    fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn chunk(&self, sample: &Sample, index: u32) -> std::path::PathBuf {
-        self.server.chunk_path(sample.id.as_str(), index)
-    }
-
-    fn meta(&self) -> std::path::PathBuf {
-        transfer_folder(&self.data(), self.completed.id).join("meta.json")
+        Self { backend, server, http, completed, pending }
     }
 
     /// What doctor finds, without the sum at the end; `[damage, transfer, index, outcome]`, sorted.
     async fn finds(&self, flags: &[&str], status: i32) -> Vec<[String; 4]> {
-        let output = operate(&self.data(), &[&["doctor", "--json"], flags].concat()).await;
+        let output = self.backend.operate(&[&["doctor", "--json"], flags].concat()).await;
         let mut lines = lines(&output, status);
         let sum = lines.pop().expect("a sum");
         assert_eq!(sum["damaged"], lines.len(), "{lines:?}");
@@ -67,55 +64,50 @@ impl Ward {
 
     /// One damage: found without a change, then repaired, then gone.
     async fn is_repaired(&self, damage: &str, id: impl std::fmt::Display, index: &str, flags: &[&str]) {
-        let before = contents(&self.data());
+        let before = self.backend.contents().await;
         let line = |outcome: &str| vec![[damage.to_owned(), id.to_string(), index.to_owned(), outcome.to_owned()]];
         assert_eq!(self.finds(flags, 1).await, line("repairable"), "dry");
-        assert!(contents(&self.data()) == before, "{damage}: a dry run changes nothing");
+        assert!(self.backend.contents().await == before, "{damage}: a dry run changes nothing");
         assert_eq!(self.finds(&[flags, &["--repair"]].concat(), 0).await, line("repaired"));
-        assert!(self.finds(flags, 0).await.is_empty(), "{damage}: gone after the repair");
+        let after = self.backend.contents().await;
+        assert!(self.finds(&[flags, &["--repair"]].concat(), 0).await.is_empty(), "{damage}: gone after the repair");
+        assert!(self.backend.contents().await == after, "{damage}: nothing more to repair");
     }
 
     /// One damage: found, and not touched by a repair.
     async fn is_left(&self, damage: &str, id: impl std::fmt::Display, index: &str, flags: &[&str]) {
-        let before = contents(&self.data());
+        let before = self.backend.contents().await;
         let line = vec![[damage.to_owned(), id.to_string(), index.to_owned(), "left".to_owned()]];
         assert_eq!(self.finds(flags, 1).await, line, "dry");
         assert_eq!(self.finds(&[flags, &["--repair"]].concat(), 1).await, line, "with --repair");
-        assert!(contents(&self.data()) == before, "{damage}: nothing was touched");
+        assert!(self.backend.contents().await == before, "{damage}: nothing was touched");
     }
-}
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        let target = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            fs::copy(entry, target).expect("copied");
+    /// What damages a chunk.
+    async fn hurt(&self, name: &str, how: Hurt) {
+        let mut bytes = self.backend.read(name).await;
+        match how {
+            Hurt::Remove => return self.backend.remove(name).await,
+            Hurt::CutShort => bytes.truncate(1000),
+            Hurt::Grow => bytes.push(0),
+            Hurt::FlipABit => bytes[1000] ^= 1,
         }
+        self.backend.write(name, bytes).await;
     }
 }
 
-fn remove(path: &Path) {
-    fs::remove_file(path).expect("removed");
-}
-
-fn flip_a_bit(path: &Path) {
-    let mut bytes = fs::read(path).expect("read");
-    bytes[1000] ^= 1;
-    fs::write(path, bytes).expect("written");
-}
-
-fn cut_short(path: &Path) {
-    fs::OpenOptions::new().write(true).open(path).expect("opened").set_len(1000).expect("cut");
+#[derive(Clone, Copy, Debug)]
+enum Hurt {
+    Remove,
+    CutShort,
+    Grow,
+    FlipABit,
 }
 
 const ALL: &[&str] = &["--verify", "--older-than=0s"];
 
-#[tokio::test]
-async fn sound_data_has_no_findings_beside_a_running_server() {
-    let ward = Ward::new().await;
+async fn sound_data_has_no_findings_beside_a_running_server(backend: Backend) {
+    let ward = Ward::new(backend).await;
     let haulier = Haulier::new();
     let file = haulier.file("a.bin", &random_bytes(300_000));
     haulier.send(&file, ward.server.url(), &[]).await;
@@ -127,7 +119,7 @@ async fn sound_data_has_no_findings_beside_a_running_server() {
     for index in [0, 0, 0] {
         changed.get(&ward.http, index).await.ok();
     }
-    let output = operate(&ward.data(), &["doctor", "--verify", "--older-than=0s"]).await;
+    let output = ward.backend.operate(&["doctor", "--verify", "--older-than=0s"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = stdout(&output);
     assert!(text.starts_with("looked at 4 transfers, 9 chunks and "), "{text}");
@@ -138,16 +130,16 @@ async fn sound_data_has_no_findings_beside_a_running_server() {
     ward.pending.complete(&ward.http).await.ok();
 }
 
-#[tokio::test]
-async fn a_damaged_chunk_of_an_upload_is_taken_back_and_sent_again() {
-    let ward = Ward::new().await;
+async fn a_damaged_chunk_of_an_upload_is_taken_back_and_sent_again(backend: Backend) {
+    let ward = Ward::new(backend).await;
     let id = ward.pending.id;
-    for (damage, index, hurt, flags, missing) in [
-        ("chunk-missing", 0, remove as fn(&Path), &[][..], "[[0,0],[3,3]]"),
-        ("chunk-length", 1, cut_short, &[], "[[1,1],[3,3]]"),
-        ("chunk-bytes", 2, flip_a_bit, &["--verify"], "[[2,3]]"),
+    for (damage, index, how, flags, missing) in [
+        ("chunk-missing", 0, Hurt::Remove, &[][..], "[[0,0],[3,3]]"),
+        ("chunk-length", 1, Hurt::CutShort, &[], "[[1,1],[3,3]]"),
+        ("chunk-length", 0, Hurt::Grow, &[], "[[0,0],[3,3]]"),
+        ("chunk-bytes", 2, Hurt::FlipABit, &["--verify"], "[[2,3]]"),
     ] {
-        hurt(&ward.chunk(&ward.pending, index));
+        ward.hurt(&chunk(id, index), how).await;
         if damage == "chunk-bytes" {
             assert!(ward.finds(&[], 0).await.is_empty(), "lengths alone do not tell");
         }
@@ -167,163 +159,178 @@ async fn a_damaged_chunk_of_an_upload_is_taken_back_and_sent_again() {
     assert!(ward.finds(ALL, 0).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_damaged_chunk_of_a_completed_transfer_is_only_reported() {
-    let ward = Ward::new().await;
+async fn a_damaged_chunk_of_a_completed_transfer_is_only_reported(backend: Backend) {
+    let ward = Ward::new(backend).await;
     let id = ward.completed.id;
-    for (damage, index, hurt, flags) in [
-        ("chunk-missing", 1, remove as fn(&Path), &[][..]),
-        ("chunk-length", 2, cut_short, &[]),
-        ("chunk-bytes", 0, flip_a_bit, &["--verify"]),
+    for (damage, index, how, flags) in [
+        ("chunk-missing", 1, Hurt::Remove, &[][..]),
+        ("chunk-length", 2, Hurt::CutShort, &[]),
+        ("chunk-length", 3, Hurt::Grow, &[]),
+        ("chunk-bytes", 0, Hurt::FlipABit, &["--verify"]),
     ] {
-        let path = ward.chunk(&ward.completed, index);
-        let sound = fs::read(&path).expect("read");
-        hurt(&path);
+        let name = chunk(id, index);
+        let sound = ward.backend.read(&name).await;
+        ward.hurt(&name, how).await;
         ward.is_left(damage, id, &index.to_string(), flags).await;
-        fs::write(&path, sound).expect("put back from a backup");
-        assert!(ward.finds(ALL, 0).await.is_empty());
+        ward.backend.write(&name, sound).await;
+        assert!(ward.finds(ALL, 0).await.is_empty(), "put back from a backup");
     }
-    execute(
-        &ward.data(),
-        "DELETE FROM chunks WHERE chunk_index = 1 AND transfer_id IN \
-        (SELECT id FROM transfers WHERE state = 'completed')",
-    )
-    .await;
-    ward.is_left("chunk-unrecorded", id, "1", &[]).await;
-    execute(
-        &ward.data(),
-        "DELETE FROM chunks WHERE chunk_index >= 2 AND transfer_id IN \
-        (SELECT id FROM transfers WHERE state = 'completed')",
-    )
-    .await;
-    ward.is_left("chunk-unrecorded", id, "1", &[]).await;
+    for lost in ["chunk_index = 1", "chunk_index >= 2"] {
+        ward.backend.execute(&format!("DELETE FROM chunks WHERE {lost} AND transfer_id = '{id}'")).await;
+        ward.is_left("chunk-unrecorded", id, "1", &[]).await;
+    }
 }
 
-#[tokio::test]
-async fn meta_json_is_written_again() {
-    let ward = Ward::new().await;
-    let (meta, id) = (ward.meta(), ward.completed.id);
-    let sound = fs::read(&meta).expect("read");
+async fn meta_json_is_written_again(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let id = ward.completed.id;
+    let name = meta(id);
+    let text = ward.backend.read_text(&name).await;
     let other = Sample::new(7, 65_536);
     other.send(&ward.http).await;
-    let others = fs::read(transfer_folder(&ward.data(), other.id).join("meta.json")).expect("read");
-    let text = String::from_utf8(sound.clone()).expect("UTF-8");
-    let open = text.replace(
-        &format!(
-            ",\"download_token_hash\":\"{}\"",
-            crate::harness::token_hash(crate::harness::DOWNLOAD_TOKEN).as_str()
-        ),
-        "",
-    );
+    let others = ward.backend.read_text(&meta(other.id)).await;
+    let hash = token_hash(crate::harness::DOWNLOAD_TOKEN);
+    let open = text.replace(&format!(",\"download_token_hash\":\"{}\"", hash.as_str()), "");
     assert_ne!(open, text);
     let counted = text.replace("\"download_count\":0", "\"download_count\":7");
     assert_ne!(counted, text);
 
-    fs::remove_file(&meta).expect("removed");
+    ward.backend.remove(&name).await;
     ward.is_repaired("meta-missing", id, "", &[]).await;
-    assert_eq!(fs::read(&meta).expect("read"), sound);
-    for wrong in
-        [others, sound[..200].to_vec(), open.into_bytes(), format!("{text} ").into_bytes(), vec![b'{'; 3 << 20]]
-    {
-        fs::write(&meta, wrong).expect("written");
+    assert_eq!(ward.backend.read_text(&name).await, text);
+    for wrong in [others, text[..200].to_owned(), String::new(), open, format!("{text} "), "{".repeat(3 << 20)] {
+        ward.backend.write(&name, wrong).await;
         ward.is_repaired("meta-wrong", id, "", &[]).await;
-        assert_eq!(fs::read(&meta).expect("read"), sound);
+        assert_eq!(ward.backend.read_text(&name).await, text);
     }
-    fs::write(&meta, counted).expect("written");
+    ward.backend.write(&name, counted).await;
     assert!(ward.finds(&[], 0).await.is_empty(), "downloads are counted in the row alone");
+    // A newer program wrote it, which may know more than this one.
+    ward.backend.write(&name, text.replace("{\"v\":1,", "{\"v\":2,")).await;
+    ward.is_left("meta-newer", id, "", &[]).await;
 }
 
-#[tokio::test]
-async fn blobs_that_nobody_can_ask_for_are_removed() {
-    let ward = Ward::new().await;
-    let surplus = ward.chunk(&ward.completed, 4);
-    fs::write(&surplus, "beyond the end").expect("written");
+async fn blobs_that_nobody_can_ask_for_are_removed(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let backend = &ward.backend;
+    let surplus = chunk(ward.completed.id, 4);
+    backend.write(&surplus, "beyond the end").await;
     assert!(ward.finds(&["--repair"], 0).await.is_empty(), "too young to be judged");
     ward.is_repaired("chunk-surplus", ward.completed.id, "4", ALL).await;
-    assert!(!surplus.exists());
+    assert!(!backend.names().await.contains(&surplus));
 
     // A late writer published after the sweep had been there, and its process was killed before it could tidy up.
     let deleted = Sample::new(70_000, 65_536);
     deleted.send(&ward.http).await;
-    let folder = transfer_folder(&ward.data(), deleted.id);
-    let kept = ward.folder.path().join("kept");
-    copy(&folder, &kept);
     deleted.delete(&ward.http).await.ok();
     let shown =
-        async || lines(&operate(&ward.data(), &["transfer", "show", deleted.id.as_str(), "--json"]).await, 0).remove(0);
+        async || lines(&backend.operate(&["transfer", "show", deleted.id.as_str(), "--json"]).await, 0).remove(0);
     while shown().await["bytes_removed"] == false {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    eventually("swept", || !folder.exists()).await;
-    copy(&kept.join("chunks"), &folder.join("chunks"));
+    backend.is_gone_soon(deleted.id).await;
+    backend.write(&chunk(deleted.id, 1), deleted.chunk(1, 0)).await;
     assert!(ward.finds(&["--repair"], 0).await.is_empty(), "too young: the writer may still tidy up");
     ward.is_repaired("leftover", deleted.id, "", ALL).await;
-    assert!(!folder.exists());
+    assert!(backend.is_gone(deleted.id).await);
 
     // An upload that a restored database does not know: it can never be finished.
     let orphan = Sample::new(70_000, 65_536);
-    let folder = transfer_folder(&ward.data(), orphan.id);
-    copy(&kept.join("chunks"), &folder.join("chunks"));
+    for index in 0..2 {
+        backend.write(&chunk(orphan.id, index), orphan.chunk(index, 0)).await;
+    }
     assert!(ward.finds(&["--repair"], 0).await.is_empty(), "too young to be judged");
     ward.is_repaired("orphan", orphan.id, "", ALL).await;
-    assert!(!folder.exists());
+    assert!(backend.is_gone(orphan.id).await);
     orphan.create(&ward.http).await.is(ProblemType::TransferDeleted);
     // A folder that a crash left empty.
     let empty = Sample::new(70_000, 65_536);
-    fs::create_dir_all(transfer_folder(&ward.data(), empty.id).join("chunks")).expect("made");
+    backend.make_folder(&format!("transfers/{}/chunks", empty.id)).await;
     ward.is_repaired("orphan", empty.id, "", &[]).await;
+    assert!(backend.is_gone(empty.id).await);
 }
 
-#[tokio::test]
-async fn what_a_rebuild_brings_back_is_never_removed() {
-    let ward = Ward::new().await;
-    let other = Ward::new().await;
-    let lost = &other.completed;
-    copy(&transfer_folder(&other.data(), lost.id), &transfer_folder(&ward.data(), lost.id));
+async fn what_a_writer_may_be_about_to_record_is_left_alone(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let name = chunk(ward.pending.id, 3);
+    for bytes in [b"cut short".to_vec(), ward.pending.chunk(3, 9)] {
+        ward.backend.write(&name, &bytes).await;
+        assert!(ward.finds(&["--verify", "--repair", "--older-than=0s"], 0).await.is_empty());
+        assert!(ward.backend.read(&name).await == bytes);
+    }
+    assert_eq!(ward.pending.put(&ward.http, 3, 0).await.ok().status, 201);
+    ward.pending.complete(&ward.http).await.ok();
+    assert_eq!(ward.pending.get(&ward.http, 3).await.ok().body, ward.pending.chunk(3, 0));
+}
+
+async fn what_a_rebuild_brings_back_is_never_removed(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let lost = &ward.completed;
+    for table in ["chunks", "sealed_metadata"] {
+        ward.backend.execute(&format!("DELETE FROM {table} WHERE transfer_id = '{}'", lost.id)).await;
+    }
+    ward.backend.execute(&format!("DELETE FROM transfers WHERE id = '{}'", lost.id)).await;
+    lost.get(&ward.http, 2).await.is(ProblemType::TransferNotFound);
     ward.is_left("row-missing", lost.id, "", ALL).await;
-    lines(&operate(&ward.data(), &["rebuild", "--json"]).await, 0);
+    lines(&ward.backend.operate(&["rebuild", "--json"]).await, 0);
     assert!(ward.finds(ALL, 0).await.is_empty());
     assert_eq!(lost.get(&ward.http, 2).await.ok().body, lost.chunk(2, 0), "readable at once, without a restart");
 }
 
-#[tokio::test]
-async fn foreign_names_are_never_touched() {
-    let ward = Ward::new().await;
-    let transfers = ward.data().join("blobs/transfers");
-    let own = transfer_folder(&ward.data(), ward.completed.id);
-    for (place, id) in [
-        (transfers.join("notes"), String::new()),
-        (transfers.join("0123456789ABCDEF0123456789ABCDEF"), String::new()),
-        (own.join("notes.txt"), ward.completed.id.to_string()),
-        (own.join("chunks/1.bak"), ward.completed.id.to_string()),
-        (own.join("chunks/01"), ward.completed.id.to_string()),
+async fn foreign_names_are_never_touched(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let backend = &ward.backend;
+    let own = ward.completed.id.to_string();
+    let bare = Sample::new(1, 65_536).id;
+    for (name, id) in [
+        ("transfers/notes".to_owned(), ""),
+        ("transfers/x/y".to_owned(), ""),
+        ("transfers/0123456789ABCDEF0123456789ABCDEF".to_owned(), ""),
+        (format!("transfers/{bare}"), ""),
+        (format!("transfers/{own}/notes.txt"), &own),
+        (format!("transfers/{own}/chunks/1.bak"), &own),
+        (format!("transfers/{own}/chunks/01"), &own),
     ] {
-        fs::write(&place, "mine").expect("written");
+        backend.write(&name, "mine").await;
         ward.is_left("foreign-name", id, "", ALL).await;
-        fs::remove_file(place).expect("still there");
+        backend.remove(&name).await;
+        if backend.is_on_disk() && name.ends_with("/y") {
+            std::fs::remove_dir(ward.backend.data().join("blobs/transfers/x")).expect("empty");
+        }
     }
     // Among blobs that could go, a foreign name keeps all of them.
     let orphan = Sample::new(70_000, 65_536);
-    let folder = transfer_folder(&ward.data(), orphan.id);
-    fs::create_dir_all(folder.join("chunks")).expect("made");
-    fs::write(folder.join("chunks/0"), "a blob").expect("written");
-    fs::write(folder.join("\u{1b}[31mred"), "mine").expect("written");
-    let before = contents(&ward.data());
-    let output = operate(&ward.data(), &["doctor", "--repair", "--older-than=0s"]).await;
-    assert_eq!(output.status.code(), Some(1));
+    backend.write(&chunk(orphan.id, 0), "a blob").await;
+    backend.write(&format!("transfers/{}/\u{1b}[31mred", orphan.id), "mine").await;
+    let before = backend.contents().await;
+    let output = backend.operate(&["doctor", "--repair", "--older-than=0s"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = stdout(&output);
     assert!(!text.contains('\u{1b}') && text.contains("[31mred"), "{text}");
     assert!(text.contains(&format!("orphan {}: ", orphan.id)) && text.contains(" 2 damaged, 0 repaired"), "{text}");
-    assert!(contents(&ward.data()) == before);
+    assert!(backend.contents().await == before);
 }
 
-#[tokio::test]
-async fn uploads_under_way_are_no_damage() {
-    let ward = Ward::new().await;
-    let sample = Sample::new(400 * 65_536, 65_536);
+async fn folders_that_a_console_made_are_no_damage(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let own = ward.completed.id;
+    for folder in ["transfers".to_owned(), format!("transfers/{own}"), format!("transfers/{own}/chunks")] {
+        ward.backend.make_folder(&folder).await;
+    }
+    assert!(ward.finds(&["--verify", "--repair", "--older-than=0s"], 0).await.is_empty());
+    let (_, sum) = super::rebuild::rebuild(&ward.backend, 0).await;
+    assert_eq!((&sum["known"], &sum["unfinished"], &sum["foreign"]), (&2.into(), &0.into(), &0.into()), "{sum}");
+    // They go with their transfer.
+    ward.completed.delete(&ward.http).await.ok();
+    ward.backend.is_gone_soon(own).await;
+}
+
+async fn uploads_under_way_are_no_damage(backend: Backend) {
+    let ward = Ward::new(backend).await;
+    let sample = Sample::new(300 * 65_536, 65_536);
     sample.create(&ward.http).await.ok();
-    let uploads = async {
-        for indices in (0..400_u32).collect::<Vec<_>>().chunks(8) {
+    let puts = async {
+        for indices in (0..300_u32).collect::<Vec<_>>().chunks(8) {
             let puts = indices.iter().map(|index| sample.put(&ward.http, *index, 0));
             for reply in futures::future::join_all(puts).await {
                 reply.ok();
@@ -331,20 +338,35 @@ async fn uploads_under_way_are_no_damage() {
         }
         sample.complete(&ward.http).await.ok();
     };
-    let mut uploads = std::pin::pin!(uploads);
+    // And as people send: create, chunks, complete, one transfer after the other.
+    let haulier = Haulier::new();
+    let file = haulier.file("a.bin", &random_bytes(1_000_000));
+    let people = async {
+        let mut sent = Vec::new();
+        for _ in 0..3 {
+            sent.push(haulier.send(&file, ward.server.url(), &["--chunk-size", "64KiB"]).await);
+        }
+        sent
+    };
+    let mut uploads = std::pin::pin!(futures::future::join(puts, people));
     let mut looks = 0;
-    loop {
+    let ((), sent) = loop {
         tokio::select! {
-            () = &mut uploads => break,
+            done = &mut uploads => break done,
             found = ward.finds(&["--repair", "--verify", "--older-than=0s"], 0) => {
                 assert!(found.is_empty(), "{found:?}");
                 looks += 1;
             }
         }
-    }
+    };
     assert!(looks >= 2, "the doctor looked {looks} times while chunks arrived");
     assert!(ward.finds(ALL, 0).await.is_empty());
-    for index in 0..400 {
+    for index in 0..300 {
         assert_eq!(sample.get(&ward.http, index).await.ok().body, sample.chunk(index, 0), "chunk {index}");
+    }
+    for (number, sent) in sent.iter().enumerate() {
+        let back = haulier.home().join(format!("back-{number}"));
+        haulier.get(&sent.link, &back).await;
+        assert_eq!(sha256_of(&back), sha256_of(&file));
     }
 }

@@ -1,5 +1,6 @@
 //! The operator's commands, as the real program beside real data: that of a running server, or what one left.
 
+mod backend;
 mod commands;
 mod doctor;
 mod healthcheck;
@@ -61,14 +62,4 @@ async fn execute(data_dir: &Path, statement: &'static str) {
 
 fn transfer_folder(data_dir: &Path, id: impl std::fmt::Display) -> PathBuf {
     data_dir.join(format!("blobs/transfers/{id}"))
-}
-
-/// Every file of the blob store with its bytes.
-fn contents(data_dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let files = crate::harness::files_below(&data_dir.join("blobs"));
-    files
-        .into_iter()
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), std::fs::read(path).expect("read")))
-        .collect()
 }

@@ -5,30 +5,31 @@ use std::path::{Path, PathBuf};
 
 use haulier_wire::ProblemType;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{lines, operate, start, stdout, transfer_folder};
+use super::backend::{Backend, chunk, meta, on_every_backend};
+use super::{lines, stdout};
 use crate::harness::{
-    DOWNLOAD_TOKEN, Haulier, Http, Reply, Sample, SentLine, Server, ServerOptions, eventually, files_below,
-    random_bytes, sha256_of, token_hash,
+    DOWNLOAD_TOKEN, Haulier, Http, Reply, Sample, SentLine, ServerOptions, files_below, random_bytes, sha256_of,
+    token_hash,
 };
 
-fn drop_database(data: &Path) {
-    let mut dropped = 0;
-    for entry in fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry")) {
-        if entry.file_name().to_string_lossy().starts_with("haulier.sqlite") {
-            fs::remove_file(entry.path()).expect("removed");
-            dropped += 1;
-        }
-    }
-    assert!(dropped > 0, "there was one");
-}
+on_every_backend!(
+    every_completed_transfer_comes_back_with_its_bytes_and_counter,
+    a_limited_transfer_comes_back_with_its_limit_and_counter,
+    what_cannot_be_believed_is_reported_and_the_rest_comes_back,
+    an_expired_transfer_keeps_its_id_and_loses_its_bytes,
+);
 
 /// Runs rebuild; its lines and its sum.
-async fn rebuild(data: &Path, status: i32) -> (Vec<Value>, Value) {
-    let mut lines = lines(&operate(data, &["rebuild", "--json"]).await, status);
+pub(super) async fn rebuild(backend: &Backend, status: i32) -> (Vec<Value>, Value) {
+    let mut lines = lines(&backend.operate(&["rebuild", "--json"]).await, status);
     let sum = lines.pop().expect("a sum");
     (lines, sum)
+}
+
+/// The numbers of what came back, what was there, what cannot come back, and what is damaged.
+fn counts(sum: &Value) -> [u64; 4] {
+    ["restored", "known", "unfinished", "failed"].map(|member| sum[member].as_u64().expect("a number"))
 }
 
 /// What people sent: several chunks, nothing at all, a folder, a passphrase.
@@ -99,11 +100,8 @@ async fn infos(http: &Http, ids: &[String]) -> Vec<Value> {
     infos
 }
 
-#[tokio::test]
-async fn every_completed_transfer_comes_back_with_its_bytes_and_counter() {
-    let folder = TempDir::new().expect("a folder");
-    let data = folder.path().join("data");
-    let mut server = start(&data);
+async fn every_completed_transfer_comes_back_with_its_bytes_and_counter(backend: Backend) {
+    let mut server = backend.serve();
     let http = Http::new(&server);
     let people = People::send(server.url()).await;
     people.count_and_edit().await;
@@ -113,25 +111,24 @@ async fn every_completed_transfer_comes_back_with_its_bytes_and_counter() {
     pending.put(&http, 0, 0).await.ok();
     deleted.send(&http).await;
     deleted.delete(&http).await.ok();
-    eventually("swept", || !transfer_folder(&data, deleted.id).exists()).await;
+    backend.is_gone_soon(deleted.id).await;
 
     let ids = people.sent.iter().map(|sent| sent.transfer_id.clone());
     let ids: Vec<String> = ids.chain([seed.id.to_string()]).collect();
-    let show = async || lines(&operate(&data, &["transfer", "show", &ids[0], "--json"]).await, 0).remove(0);
+    let show = async || lines(&backend.operate(&["transfer", "show", &ids[0], "--json"]).await, 0).remove(0);
     let (mut before, mut shown) = (infos(&http, &ids).await, show().await);
     assert_eq!((&before[0]["download_count"], &shown["download_count"]), (&2.into(), &2.into()));
 
-    server.kill();
-    drop_database(&data);
-    let (failed, sum) = rebuild(&data, 0).await;
+    let blobs = backend.contents().await;
+    backend.drop_database(&mut server);
+    let (failed, sum) = rebuild(&backend, 0).await;
     assert!(failed.is_empty());
-    let count = |sum: &Value| ["restored", "known", "unfinished", "failed"].map(|member| sum[member].as_u64());
-    assert_eq!(count(&sum), [5, 0, 1, 0].map(Some));
-    let (_, again) = rebuild(&data, 0).await;
-    assert_eq!((count(&again), &again["read_bytes"]), ([0, 5, 1, 0].map(Some), &0.into()));
+    assert_eq!(counts(&sum), [5, 0, 1, 0]);
+    let (_, again) = rebuild(&backend, 0).await;
+    assert_eq!((counts(&again), &again["read_bytes"]), ([0, 5, 1, 0], &0.into()));
+    assert!(backend.contents().await == blobs, "nothing is changed, what cannot be restored neither");
 
-    let options = ServerOptions::default().data_dir(&data).env("HAULIER_LISTEN", server.address());
-    let server = Server::start_with(options);
+    let server = backend.serve_again(server);
     let http = Http::new(&server);
     // As of the last change: meta.json is not written for each download.
     before[0]["download_count"] = 1.into();
@@ -149,6 +146,9 @@ async fn every_completed_transfer_comes_back_with_its_bytes_and_counter() {
     Reply::to(http.get(&format!("/api/transfers/info/{}", ids[0]))).await.is(ProblemType::TransferDeleted);
     pending.put(&http, 1, 0).await.is(ProblemType::TransferNotFound);
     deleted.info(&http).await.is(ProblemType::TransferNotFound);
+    // Who was in the middle of it begins anew, under the same id and link.
+    pending.send(&http).await;
+    assert_eq!(pending.get(&http, 0).await.ok().body, pending.chunk(0, 0));
 }
 
 /// The file of that name somewhere below.
@@ -157,77 +157,104 @@ fn find(root: &Path, name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no {name} below {}", root.display()))
 }
 
-#[tokio::test]
-async fn what_cannot_be_believed_is_reported_and_the_rest_comes_back() {
-    let folder = TempDir::new().expect("a folder");
-    let data = folder.path().join("data");
-    let mut server = start(&data);
+/// No request can set a limit yet: the row gets it behind the server's back, and the next change writes it down.
+async fn a_limited_transfer_comes_back_with_its_limit_and_counter(backend: Backend) {
+    let mut server = backend.serve();
     let http = Http::new(&server);
-    let samples: Vec<Sample> = (0..7).map(|_| Sample::new(2 * 65_536, 65_536)).collect();
+    let sample = Sample::new(70_000, 65_536);
+    sample.send(&http).await;
+    let limit = format!("UPDATE transfers SET max_downloads = 5, download_count = 3 WHERE id = '{}'", sample.id);
+    backend.execute(&limit).await;
+    sample.patch(&http, "{\"expires_in_seconds\":3600}").await.ok();
+    let before: Value = sample.info(&http).await.ok().json();
+    assert_eq!((&before["max_downloads"], &before["download_count"]), (&5.into(), &3.into()));
+    backend.drop_database(&mut server);
+    let (_, sum) = rebuild(&backend, 0).await;
+    assert_eq!(counts(&sum), [1, 0, 0, 0]);
+    let server = backend.serve_again(server);
+    let http = Http::new(&server);
+    assert_eq!(sample.info(&http).await.ok().json::<Value>(), before);
+    assert_eq!(sample.get(&http, 1).await.ok().body, sample.chunk(1, 0));
+}
+
+async fn what_cannot_be_believed_is_reported_and_the_rest_comes_back(backend: Backend) {
+    let mut server = backend.serve();
+    let http = Http::new(&server);
+    let samples: Vec<Sample> = (0..10).map(|_| Sample::new(2 * 65_536, 65_536)).collect();
     for sample in &samples {
         sample.send(&http).await;
     }
-    server.kill();
-    drop_database(&data);
-    let path = |number: usize, name: &str| transfer_folder(&data, samples[number].id).join(name);
-    let sound = fs::read_to_string(path(0, "meta.json")).expect("read");
-    let text = |number: usize| fs::read_to_string(path(number, "meta.json")).expect("read");
-    fs::write(path(0, "meta.json"), &sound[..sound.len() - 1]).expect("written");
-    fs::write(path(1, "meta.json"), &sound).expect("written");
-    let public = text(2).replace(&format!("\"{}\"", token_hash(DOWNLOAD_TOKEN).as_str()), "null");
-    fs::write(path(2, "meta.json"), public).expect("written");
-    fs::write(path(3, "meta.json"), text(3).replace("{\"v\":1,", "{\"v\":2,")).expect("written");
-    let chunk = fs::read(path(4, "chunks/1")).expect("read");
-    fs::remove_file(path(4, "chunks/1")).expect("removed");
-    fs::write(path(5, "chunks/0"), "short").expect("written");
+    backend.drop_database(&mut server);
+    let name = |number: usize| meta(samples[number].id);
+    let chunk = |number: usize, index| chunk(samples[number].id, index);
+    let mut sound = Vec::new();
+    for number in 0..samples.len() {
+        sound.push(backend.read_text(&name(number)).await);
+    }
+    backend.write(&name(0), &sound[0][..sound[0].len() - 1]).await;
+    backend.write(&name(1), &sound[0]).await;
+    let public = sound[2].replace(&format!("\"{}\"", token_hash(DOWNLOAD_TOKEN).as_str()), "null");
+    backend.write(&name(2), public).await;
+    backend.write(&name(3), sound[3].replace("{\"v\":1,", "{\"v\":2,")).await;
+    let lost = backend.read(&chunk(4, 1)).await;
+    backend.remove(&chunk(4, 1)).await;
+    backend.write(&chunk(5, 0), "short").await;
+    backend.write_gib(&name(7)).await;
+    backend.write(&name(8), "<html>502 Bad Gateway</html>").await;
+    backend.write(&name(9), "").await;
+    let blobs: Vec<_> = backend.names().await;
 
-    let (failed, sum) = rebuild(&data, 1).await;
-    assert_eq!((&sum["restored"], &sum["failed"]), (&1.into(), &6.into()));
+    let (output, peak) = backend.operate_watched(&["rebuild", "--json"]).await;
+    let mut failed = lines(&output, 1);
+    let sum = failed.pop().expect("a sum");
+    assert_eq!(counts(&sum), [1, 0, 0, 9]);
+    assert!(peak < 256 << 20, "a long meta.json is not read: {peak} bytes");
     for (number, reason) in [
         (0, "meta.json: it is not what this program writes"),
         (1, "meta.json: it is of another transfer"),
         (2, "meta.json: it contradicts itself: "),
-        (3, "meta.json: it was written by another version of this program"),
+        (3, "meta.json: it was written by a newer version of this program"),
         (4, "1 of 2 chunks are missing or have a wrong length"),
         (5, "1 of 2 chunks are missing or have a wrong length"),
+        (7, "meta.json: it is not what this program writes"),
+        (8, "meta.json: it is not what this program writes"),
+        (9, "meta.json: it is not what this program writes"),
     ] {
         let id = samples[number].id.to_string();
         let line = failed.iter().find(|line| line["transfer_id"] == id).expect("reported");
         assert!(line["reason"].as_str().expect("text").starts_with(reason), "{line}");
     }
+    assert_eq!(backend.names().await, blobs);
     // Mended and run again, beside a server that serves already.
-    let server = start(&data);
+    let server = backend.serve_again(server);
     let http = Http::new(&server);
     assert_eq!(samples[6].get(&http, 1).await.ok().body, samples[6].chunk(1, 0));
     samples[4].get(&http, 0).await.is(ProblemType::TransferNotFound);
-    fs::write(path(4, "chunks/1"), chunk).expect("put back");
-    let output = operate(&data, &["rebuild"]).await;
+    backend.write(&chunk(4, 1), lost).await;
+    let output = backend.operate(&["rebuild"]).await;
     assert_eq!(output.status.code(), Some(1), "the others are still not sound");
     let text = stdout(&output);
-    assert!(text.contains("1 restored (0 of them expired), 1 known") && text.contains("5 not restored"), "{text}");
+    assert!(text.contains("1 restored (0 of them expired), 1 known") && text.contains("8 not restored"), "{text}");
     assert_eq!(samples[4].get(&http, 1).await.ok().body, samples[4].chunk(1, 0), "without a restart");
 }
 
-#[tokio::test]
-async fn an_expired_transfer_keeps_its_id_and_loses_its_bytes() {
-    let folder = TempDir::new().expect("a folder");
-    let data = folder.path().join("data");
-    let mut server = start(&data);
+async fn an_expired_transfer_keeps_its_id_and_loses_its_bytes(backend: Backend) {
+    let mut server = backend.serve();
     let http = Http::new(&server);
     let sample = Sample::new(70_000, 65_536);
     sample.send(&http).await;
     sample.patch(&http, "{\"expires_in_seconds\":1}").await.ok();
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    server.kill();
-    drop_database(&data);
-    let (_, sum) = rebuild(&data, 0).await;
+    backend.drop_database(&mut server);
+    drop(server);
+    let (_, sum) = rebuild(&backend, 0).await;
     assert_eq!((&sum["restored"], &sum["expired"], &sum["read_bytes"]), (&1.into(), &1.into(), &0.into()));
-    let output = operate(&data, &["doctor", "--verify", "--older-than=0s"]).await;
+    let output = backend.operate(&["doctor", "--verify", "--older-than=0s"]).await;
     assert!(output.status.success(), "what has ended is the sweep's: {output:?}");
 
-    let server = Server::start_with(ServerOptions::default().data_dir(&data).env("HAULIER_SWEEP_GRACE", "0s"));
+    let server = backend.serve_with(ServerOptions::default().env("HAULIER_SWEEP_GRACE", "0s"));
     let http = Http::new(&server);
     sample.info(&http).await.is(ProblemType::TransferExpired);
     sample.create(&http).await.is(ProblemType::TransferExpired);
-    eventually("swept", || !transfer_folder(&data, sample.id).exists()).await;
+    backend.is_gone_soon(sample.id).await;
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
 use reqwest::Url;
 
 use crate::harness::{Http, ObjectStore, Server, ServerOptions};
@@ -84,9 +85,14 @@ impl Objects {
     /// The names of all objects, without the prefix.
     pub(crate) async fn names(&self) -> BTreeSet<String> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        // XML cannot hold every name.
+        let list = list.encoding_type(EncodingType::Url);
         let pages: Vec<_> = list.into_paginator().send().try_collect().await.expect("listed");
         let objects = pages.iter().flat_map(|page| page.contents());
-        let name = |key: &str| key.strip_prefix(&self.prefix).expect("below the prefix").to_owned();
+        let name = |key: &str| {
+            let decoded = url::form_urlencoded::parse(key.as_bytes()).next().expect("a name").0;
+            decoded.strip_prefix(&self.prefix).expect("below the prefix").to_owned()
+        };
         objects.map(|object| name(object.key().expect("a key"))).collect()
     }
 
@@ -95,6 +101,39 @@ impl Objects {
         let get = self.client.get_object().bucket(&self.bucket).key(format!("{}{name}", self.prefix));
         let body = get.send().await.expect("it is there").body;
         body.collect().await.expect("read to the end").to_vec()
+    }
+
+    /// Writes an object behind the server's back.
+    pub(crate) async fn put(&self, name: &str, bytes: &[u8]) {
+        let put = self.client.put_object().bucket(&self.bucket).key(format!("{}{name}", self.prefix));
+        put.body(bytes.to_vec().into()).send().await.expect("written");
+    }
+
+    /// Writes an object of 1 GiB: one part, which the store copies.
+    pub(crate) async fn put_gib(&self, name: &str) {
+        const PARTS: i32 = 16;
+        let key = format!("{}{name}", self.prefix);
+        self.put("part", &vec![b'{'; (1 << 30) / PARTS as usize]).await;
+        let begun = self.client.create_multipart_upload().bucket(&self.bucket).key(&key).send().await.expect("begun");
+        let upload = begun.upload_id().expect("an id");
+        let mut parts = Vec::new();
+        for number in 1..=PARTS {
+            let copy = self.client.upload_part_copy().bucket(&self.bucket).key(&key).upload_id(upload);
+            let copy = copy.part_number(number).copy_source(format!("{}/{}part", self.bucket, self.prefix));
+            let copied = copy.send().await.expect("copied").copy_part_result.expect("a result");
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(copied.e_tag).build());
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.client.complete_multipart_upload().bucket(&self.bucket).key(&key).upload_id(upload);
+        complete.multipart_upload(parts).send().await.expect("completed");
+        self.remove("part").await;
+    }
+
+    /// Removes an object, which must be there.
+    pub(crate) async fn remove(&self, name: &str) {
+        let key = format!("{}{name}", self.prefix);
+        self.client.head_object().bucket(&self.bucket).key(&key).send().await.expect("it is there");
+        self.client.delete_object().bucket(&self.bucket).key(key).send().await.expect("removed");
     }
 
     /// Waits until the objects are these.

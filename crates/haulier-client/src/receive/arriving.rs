@@ -9,8 +9,8 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use rustix::fs::OFlags;
 use tokio::time::Instant;
 
 use super::chunk_log::is_own_file;
+use super::part::BLOCK_BYTES;
 use crate::http::{Arrival, Shelf, Watch};
 use crate::secret::blocking;
 
@@ -57,7 +58,7 @@ struct Begun {
 impl Arriving {
     /// Finds what an earlier run left at `path`, unless it is not to `resume`: then that goes. Blocks.
     ///
-    /// `room_bytes` is what the disk can spare; at most that much is ever written.
+    /// `room_bytes` is what the disk can spare, with what lies here counted as free; at most that much is ever kept.
     pub(super) fn open(path: PathBuf, chunk_bytes: u64, room_bytes: u64, resume: bool) -> Self {
         // As the window of chunks under way counts, in KiB: their heads come on top.
         let most = (room_bytes / UNIT_BYTES / (chunk_bytes / UNIT_BYTES).max(1)).min(MAX_SLOTS);
@@ -66,6 +67,11 @@ impl Arriving {
         let arriving = Self { path, chunk_bytes, most, file, slots, rests_until };
         match open(&arriving.path, false).filter(|_| resume) {
             Some(file) => {
+                // What another run had room for may be more than there is now.
+                let most_bytes = arriving.offset(most);
+                if file.metadata().is_ok_and(|metadata| metadata.len() > most_bytes) {
+                    let _ = file.set_len(most_bytes);
+                }
                 let slots = (0..most).map_while(|slot| arriving.read_head(&file, slot).ok()).collect();
                 *arriving.slots() = slots;
                 let _ = arriving.file.set(Some(file));
@@ -239,6 +245,12 @@ impl Shelf for Spot {
     fn rests(&self) -> bool {
         Instant::now() < *self.arriving.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the file that an earlier run left occupies of the disk. Blocks.
+pub(super) fn occupied_bytes(path: &Path) -> u64 {
+    let metadata = path.symlink_metadata().ok().filter(is_own_file);
+    metadata.map_or(0, |metadata| metadata.blocks() * BLOCK_BYTES)
 }
 
 /// Opens the file, if it is this user's own and nothing else, or makes it where nothing stands.

@@ -6,6 +6,7 @@
 mod leftover;
 mod moved;
 
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use haulier_format::{ChunkIndex, ChunkLayout, TransferId};
 use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
 
-use super::arriving::{Arriving, Spot};
+use super::arriving::{self, Arriving, Spot};
 use super::chunk_log::{ChunkLog, Found, Slot};
 use super::part::Part;
 use super::selection::Piece;
@@ -56,13 +57,14 @@ impl Kept {
         id: &TransferId,
         layout: ChunkLayout,
         secrets: (&str, &[u8; 32]),
-    ) -> Result<(Self, Found), Error> {
+    ) -> Result<(Self, Found), NotOpened> {
         let beside = beside(&target, id);
-        let (part_path, log_path) = (beside.with_extension("part"), beside.with_extension("chunks"));
         let key = log_key(&target, id, &layout, secrets);
-        let (log, mut found) = ChunkLog::claim(&log_path, key).map_err(|error| at_target(error, &target.path))?;
-        match Self::part(&part_path, &target, &log, (id, &mut found)) {
-            Ok((part, set_aside)) => {
+        let claimed = ChunkLog::claim(&beside.with_extension("chunks"), key);
+        let (log, mut found) = claimed.map_err(|error| at_target(error, &target.path))?;
+        let mut set_aside = None;
+        match Self::part(&beside.with_extension("part"), &target, &log, (id, &mut found, &mut set_aside)) {
+            Ok(part) => {
                 let path = beside.with_extension("arriving");
                 let chunk_bytes = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
                 let room_bytes = part.spare_bytes().min(WINDOW_BYTES);
@@ -75,7 +77,7 @@ impl Kept {
                 if found != Found::Same {
                     let _ = log.remove();
                 }
-                Err(at_target(error, &target.path))
+                Err(NotOpened { error: at_target(error, &target.path), set_aside })
             }
         }
     }
@@ -84,22 +86,30 @@ impl Kept {
         path: &Path,
         target: &Target,
         log: &ChunkLog,
-        (id, found): (&TransferId, &mut Found),
-    ) -> Result<(Part, Option<PathBuf>), Error> {
+        (id, found, set_aside): (&TransferId, &mut Found, &mut Option<PathBuf>),
+    ) -> Result<Part, Error> {
         let (folder, pieces) = (target.selection.folder, target.selection.pieces.as_slice());
+        let unwritable = |error| Error::unwritable(path, error);
+        let arriving = path.with_extension("arriving");
         if *found == Found::Same {
-            if let Some(part) = Part::reopen(path, folder, pieces)? {
-                return Ok((part, None));
+            // The beginnings of chunks may be given up for room.
+            if let Some(part) = Part::reopen(path, folder, pieces, arriving::occupied_bytes(&arriving))? {
+                if folder {
+                    leftover::note_names(path, pieces);
+                }
+                return Ok(part);
             }
             *found = Found::Unusable;
-            log.clear().map_err(|error| Error::unwritable(path, error))?;
+            log.clear().map_err(unwritable)?;
         }
-        let set_aside = leftover::clear(path, pieces, id).map_err(|error| Error::unwritable(path, error))?;
-        let part = Part::create(path, folder, pieces)?;
+        *set_aside = leftover::clear(path, pieces, id).map_err(unwritable)?;
+        // Of no use without the part, and in the way of the new one where there is little room.
+        let _ = fs::remove_file(arriving);
         if folder {
+            // Before the part, so that there is never one whose files nobody knows.
             leftover::note_names(path, pieces);
         }
-        Ok((part, set_aside))
+        Part::create(path, folder, pieces).inspect_err(|_| leftover::remove_names(path))
     }
 
     /// The chunks that the log says are there. Blocks.
@@ -206,29 +216,50 @@ impl Drop for Kept {
     }
 }
 
+/// Why nothing was begun, and what was done on the way there.
+#[derive(Debug)]
+pub(super) struct NotOpened {
+    pub(super) error: Error,
+    /// Where files are that were in the way and are not ours.
+    pub(super) set_aside: Option<PathBuf>,
+}
+
+impl From<Error> for NotOpened {
+    fn from(error: Error) -> Self {
+        Self { error, set_aside: None }
+    }
+}
+
 /// `.haulier-ID-TAG`, in the target's folder: other targets there have other tags.
 fn beside(target: &Target, id: &TransferId) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     hasher.update(target.path.file_name().unwrap_or_default().as_encoded_bytes());
     for piece in &target.selection.pieces {
-        hasher.update(b"\0").update(&piece.offset.to_be_bytes()).update(piece.path.as_bytes());
+        hasher.update(b"\0").update(&piece.offset.to_be_bytes()).update(place_of(piece, target).as_bytes());
     }
     let tag = hasher.finalize().to_hex();
     target.parent().join(format!(".haulier-{id}-{}", &tag[..8]))
+}
+
+/// Where a piece lies among the others. A single one has the same content whether it is to be a file or a folder of one:
+/// which of the two can change from one run to the next.
+fn place_of<'t>(piece: &'t Piece, target: &Target) -> &'t str {
+    if target.selection.pieces.len() == 1 { "" } else { &piece.path }
 }
 
 /// Everything that the part's content depends on, and the secrets.
 fn log_key(target: &Target, id: &TransferId, layout: &ChunkLayout, (token, machine): (&str, &[u8; 32])) -> Slot {
     let mut hasher = blake3::Hasher::new_derive_key("haulier v1 log of received chunks");
     hasher.update(machine).update(token.as_bytes()).update(b"\0").update(id.as_str().as_bytes()).update(b"\0");
-    for number in [layout.file_size(), layout.chunk_size().into(), target.selection.folder.into()] {
+    for number in [layout.file_size(), layout.chunk_size().into(), target.selection.pieces.len() as u64] {
         hasher.update(&number.to_be_bytes());
     }
     for piece in &target.selection.pieces {
-        for number in [piece.offset, piece.size, piece.path.len() as u64] {
+        let place = place_of(piece, target);
+        for number in [piece.offset, piece.size, place.len() as u64] {
             hasher.update(&number.to_be_bytes());
         }
-        hasher.update(piece.path.as_bytes());
+        hasher.update(place.as_bytes());
     }
     *hasher.finalize().as_bytes()
 }

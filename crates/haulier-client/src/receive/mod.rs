@@ -38,7 +38,7 @@ use chunk_log::Found;
 use download::Download;
 use entry::Entry;
 use fetch::{Fetch, First};
-use kept::{Kept, forget, take_along};
+use kept::{Kept, NotOpened, forget, take_along};
 use selection::Selection;
 use stream::Stream;
 use target::{Target, Undotted};
@@ -58,7 +58,7 @@ pub async fn receive(
     let Ready { fetch, opened, first } = Ready::new(&options, &ambient, &progress).await?;
     let selection = Selection::new(&opened, &options.only)?;
     let (size, files) = (selection.size(), selection.pieces.len());
-    let (fetch_of_plan, opened_of_plan) = (Arc::clone(&fetch), Arc::clone(&opened));
+    let (fetch_of_plan, opened_of_plan, told) = (Arc::clone(&fetch), Arc::clone(&opened), Arc::clone(&progress));
     let (output, force, state_dir, fresh) = (options.output, options.force, options.state_dir, ambient.random_key());
     let (kept, found, undotted) = blocking(move || {
         let target = Target::choose(selection, output.clone(), force)?;
@@ -70,7 +70,14 @@ pub async fn receive(
         let machine =
             state_dir.and_then(|root| machine_key(&root, &fresh).ok()).unwrap_or_else(|| Zeroizing::new(fresh));
         let secrets = (fetch_of_plan.token.as_str(), &*machine);
-        let (kept, found) = Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), secrets)?;
+        let kept = Kept::open(target, opened_of_plan.transfer_id(), *opened_of_plan.layout(), secrets);
+        let (kept, found) = kept.map_err(|NotOpened { error, set_aside }| {
+            // Moved all the same: whoever looks for it must know where it is.
+            if let Some(path) = set_aside {
+                told.on(Event::Notice(Notice::NotOurs { path }));
+            }
+            error
+        })?;
         Ok((kept, found, undotted))
     })
     .await?;

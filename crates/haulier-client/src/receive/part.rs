@@ -24,7 +24,7 @@ use crate::error::Error;
 use tree::{Tree, remove_made};
 
 /// Bytes of a block of `st_blocks`, on every system.
-const BLOCK_BYTES: u64 = 512;
+pub(super) const BLOCK_BYTES: u64 = 512;
 /// Read at once when a part is checked.
 const READ_BYTES: usize = 1 << 20;
 
@@ -47,13 +47,20 @@ enum Open {
 impl Part {
     /// Opens what an earlier run left at `path`, if it is of this shape and nobody else's. Blocks.
     ///
+    /// What is in it already needs no room; `spendable_bytes` are occupied by what may go.
+    ///
     /// # Errors
     /// Those of the disk, and of [`check_room`].
-    pub(super) fn reopen(path: &Path, folder: bool, pieces: &[Piece]) -> Result<Option<Self>, Error> {
+    pub(super) fn reopen(
+        path: &Path,
+        folder: bool,
+        pieces: &[Piece],
+        spendable_bytes: u64,
+    ) -> Result<Option<Self>, Error> {
         let Ok(open) = Self::try_reopen(path, folder, pieces) else { return Ok(None) };
         let mut part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open, spare_bytes: 0 };
         let occupied = part.lay_out().map_err(|error| Error::unwritable(path, error))?;
-        part.spare_bytes = check_room(parent_of(path), size_of(pieces).saturating_sub(occupied))?;
+        part.spare_bytes = check_room(parent_of(path), size_of(pieces).saturating_sub(occupied), spendable_bytes)?;
         Ok(Some(part))
     }
 
@@ -76,7 +83,7 @@ impl Part {
     /// # Errors
     /// [`Error::TargetUnwritable`] and [`Error::NoRoom`].
     pub(super) fn create(path: &Path, folder: bool, pieces: &[Piece]) -> Result<Self, Error> {
-        let spare_bytes = check_room(parent_of(path), size_of(pieces))?;
+        let spare_bytes = check_room(parent_of(path), size_of(pieces), 0)?;
         let open = if folder { Tree::create(path).map(Open::Folder) } else { create_file(path).map(Open::File) };
         let open = open.map_err(|error| Error::unwritable(path, error))?;
         let part = Self { path: path.to_owned(), pieces: pieces.to_vec(), open, spare_bytes };
@@ -274,13 +281,13 @@ pub(super) fn rename_new(from: &Path, to: &Path, is_folder: bool) -> io::Result<
 }
 
 /// Refuses what the disk has no room for, before anything is made; returns the bytes that it has beyond that.
-fn check_room(folder: &Path, needed_bytes: u64) -> Result<u64, Error> {
+fn check_room(folder: &Path, needed_bytes: u64, spendable_bytes: u64) -> Result<u64, Error> {
     let Ok(room) = rustix::fs::statvfs(folder) else { return Ok(0) };
     // File systems that are none, such as /proc, count nothing.
     if room.f_blocks == 0 {
         return Ok(0);
     }
-    let free_bytes = room.f_bavail.saturating_mul(room.f_frsize);
+    let free_bytes = room.f_bavail.saturating_mul(room.f_frsize).saturating_add(spendable_bytes);
     if needed_bytes <= free_bytes {
         return Ok(free_bytes - needed_bytes);
     }

@@ -1,24 +1,26 @@
 //! The same command, and a folder that stands there now: what `-o NAME` began as NAME goes on inside of the folder NAME.
 
-use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use haulier_format::TransferId;
 use rustix::fs::OFlags;
 
-use super::super::target::{Target, exists};
+use super::super::part::rename_new;
+use super::super::target::{Target, exists, parent_of};
 use super::beside;
 
 /// Takes along what an earlier run kept for `output` itself, if the target lies in it now and has nothing of its own. Best
-/// effort: what cannot be taken along travels again. Blocks.
+/// effort: what cannot be taken along travels again. Can be stopped anywhere: the next run takes the rest. Blocks.
 pub(in crate::receive) fn take_along(target: &Target, output: &Path, id: &TransferId) {
     if target.path == output {
         return;
     }
     let before = beside(&Target { path: output.to_owned(), selection: target.selection.clone() }, id);
     let (from, to) = (|kind| before.with_extension(kind), |kind| beside(target, id).with_extension(kind));
-    if !exists(&from("chunks")) || exists(&to("chunks")) || exists(&to("part")) {
+    if !exists(&from("chunks")) || exists(&to("chunks")) {
         return;
     }
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -27,11 +29,27 @@ pub(in crate::receive) fn take_along(target: &Target, output: &Path, id: &Transf
     if log.try_lock().is_err() {
         return;
     }
-    // The log goes last: a log without a part says nothing, and a part without a log is not looked at.
-    let moved = fs::rename(from("part"), to("part")).and_then(|()| fs::rename(from("chunks"), to("chunks")));
-    if moved.is_ok() {
-        for kind in ["names", "arriving"] {
-            let _ = fs::rename(from(kind), to(kind));
-        }
+    for kind in ["names", "arriving"] {
+        let _ = rename_new(&from(kind), &to(kind), false);
     }
+    if exists(&from("part")) && take_part(target, &from("part"), &to("part")).is_err() {
+        return;
+    }
+    // The log goes last: while it is at its old place, the rest is looked for there.
+    let _ = rename_new(&from("chunks"), &to("chunks"), false);
+}
+
+/// A single file whose name has folders in it was to be that file; inside of a folder it comes with its own.
+fn take_part(target: &Target, from: &Path, to: &Path) -> io::Result<()> {
+    let is_folder = from.symlink_metadata()?.is_dir();
+    let ([piece], true, false) = (target.selection.pieces.as_slice(), target.selection.folder, is_folder) else {
+        return rename_new(from, to, is_folder);
+    };
+    let place = to.join(&piece.path);
+    // A link in the folder's place is not led through.
+    if exists(to) && !to.symlink_metadata()?.is_dir() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    DirBuilder::new().mode(0o700).recursive(true).create(parent_of(&place))?;
+    rename_new(from, &place, false)
 }

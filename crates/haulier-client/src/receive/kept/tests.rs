@@ -8,6 +8,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::super::selection::Selection;
 use super::*;
+use crate::http::Shelf as _;
 
 const SECRETS: (&str, &[u8; 32]) = ("token", &[7; 32]);
 
@@ -167,7 +168,7 @@ fn targets_in_one_folder_do_not_meet() {
     take(&one, &[0]);
     assert!(there(&two).is_empty());
     let again = Kept::open(target(&dir, "t", false), &id(), layout(), SECRETS);
-    assert!(matches!(again, Err(Error::TargetInUse { .. })));
+    assert!(matches!(again, Err(NotOpened { error: Error::TargetInUse { .. }, .. })));
 }
 
 #[test]
@@ -219,6 +220,51 @@ fn a_file_that_no_get_made_is_never_removed() {
 }
 
 #[test]
+fn what_was_set_aside_is_told_also_when_there_is_no_room_for_a_new_part() {
+    let dir = tempdir().unwrap();
+    take(&open(&dir, true).0, &[0]);
+    fs::write(hidden(&dir, "part").join("mine"), b"mine").unwrap();
+    let mut large = target(&dir, "t", true);
+    large.selection.pieces[1].size = 1 << 52;
+    // The same names beside the target, another size: what is there is of no use.
+    let not_opened = Kept::open(large, &id(), layout(), SECRETS).unwrap_err();
+    assert!(matches!(not_opened.error, Error::NoRoom { .. }), "{not_opened:?}");
+    let aside = not_opened.set_aside.unwrap();
+    assert_eq!(fs::read(aside.join("mine")).unwrap(), b"mine");
+    assert_eq!(count(&dir), 1, "nothing of ours is left");
+}
+
+#[test]
+fn the_names_of_the_files_come_back_when_they_are_lost() {
+    let dir = tempdir().unwrap();
+    take(&open(&dir, true).0, &[0]);
+    // Killed before they were written, or lost since.
+    fs::remove_file(hidden(&dir, "names")).unwrap();
+    let (kept, found) = open(&dir, true);
+    assert_eq!((found, there(&kept)), (Found::Same, vec![0]));
+    drop(kept);
+    assert!(forget(&id(), Some(dir.path())).is_empty(), "what a get made is known to be its own");
+    assert_eq!(count(&dir), 0);
+}
+
+#[test]
+fn what_may_be_given_up_makes_room_and_no_slot_is_kept_beyond_it() {
+    let dir = tempdir().unwrap();
+    let (kept, _) = open(&dir, false);
+    take(&kept, &[0]);
+    kept.spot(1).keep(b"\"one\"", 0, &[1; 900]);
+    kept.spot(2).keep(b"\"two\"", 0, &[2; 900]);
+    drop(kept);
+    let path = hidden(&dir, "arriving");
+    assert!(arriving::occupied_bytes(&path) >= 1_800);
+    let chunk_bytes = CHUNK + SEALED_OVERHEAD_BYTES;
+    let less = Arriving::open(path.clone(), chunk_bytes, chunk_bytes, true);
+    assert!(less.holds_some() && fs::metadata(&path).unwrap().len() <= 512 + chunk_bytes);
+    drop(Arriving::open(path.clone(), chunk_bytes, 0, true));
+    assert_eq!(arriving::occupied_bytes(&path), 0);
+}
+
+#[test]
 fn a_folder_that_appears_under_the_targets_name_takes_along_what_was_kept() {
     for folder in [false, true] {
         let dir = tempdir().unwrap();
@@ -235,5 +281,59 @@ fn a_folder_that_appears_under_the_targets_name_takes_along_what_was_kept() {
         assert_eq!((found, there(&kept)), (Found::Same, vec![1, 3]));
         drop(kept);
         assert_eq!(count(&dir), 1, "nothing is left where it was");
+    }
+}
+
+#[test]
+fn taking_along_goes_on_wherever_it_was_killed() {
+    for folder in [false, true] {
+        for steps in 0..=3 {
+            let dir = tempdir().unwrap();
+            take(&open(&dir, folder).0, &[3, 1]);
+            let output = dir.path().join("t");
+            fs::create_dir(&output).unwrap();
+            let inside = || Target { path: output.join("name"), ..target(&dir, "name", folder) };
+            let (from, to) = (beside(&target(&dir, "t", folder), &id()), beside(&inside(), &id()));
+            for kind in ["names", "arriving", "part"].into_iter().take(steps) {
+                let _ = fs::rename(from.with_extension(kind), to.with_extension(kind));
+            }
+            take_along(&inside(), &output, &id());
+            let (kept, found) = Kept::open(inside(), &id(), layout(), SECRETS).unwrap();
+            assert_eq!((found, there(&kept)), (Found::Same, vec![1, 3]), "{folder} {steps}");
+            kept.discard();
+            drop(kept);
+            assert_eq!((count(&dir), fs::read_dir(&output).unwrap().count()), (1, 0), "nothing is left");
+        }
+    }
+}
+
+#[test]
+fn a_single_file_with_folders_in_its_name_is_taken_along_into_them() {
+    for killed_before_the_file in [false, true] {
+        let dir = tempdir().unwrap();
+        let mut single = target(&dir, "t", false);
+        single.selection.name = "photos/d/a".into();
+        single.selection.pieces[0].path = "photos/d/a".into();
+        let (kept, _) = Kept::open(single, &id(), layout(), SECRETS).unwrap();
+        take(&kept, &[3, 1]);
+        drop(kept);
+        let output = dir.path().join("t");
+        fs::create_dir(&output).unwrap();
+        let inside = || {
+            let mut inside = Target { path: output.join("photos"), ..target(&dir, "photos", false) };
+            (inside.selection.folder, inside.selection.pieces[0].path) = (true, "d/a".into());
+            inside
+        };
+        if killed_before_the_file {
+            fs::create_dir_all(beside(&inside(), &id()).with_extension("part").join("d")).unwrap();
+        }
+        take_along(&inside(), &output, &id());
+        let (kept, found) = Kept::open(inside(), &id(), layout(), SECRETS).unwrap();
+        assert_eq!((found, there(&kept)), (Found::Same, vec![1, 3]));
+        take(&kept, &[0, 2]);
+        let path = kept.publish(false).unwrap();
+        drop(kept);
+        assert_eq!(fs::read(path.join("d/a")).unwrap(), (0..4).flat_map(plaintext).collect::<Vec<_>>());
+        assert_eq!((count(&dir), fs::read_dir(&output).unwrap().count()), (1, 1), "nothing is left");
     }
 }

@@ -126,12 +126,12 @@ fn a_part_is_opened_again_only_as_it_was_left() {
     let dir = tempdir().unwrap();
     let (hidden, other) = (dir.path().join(".part"), dir.path().join("other"));
     let (three, four) = (pieces(&[("x", 3)]), pieces(&[("x", 4)]));
-    let usable = |pieces: &[Piece]| Part::reopen(&hidden, false, pieces).unwrap().is_some();
+    let usable = |pieces: &[Piece]| Part::reopen(&hidden, false, pieces, 0).unwrap().is_some();
     assert!(!usable(&three), "nothing is there");
     drop(file(&dir, b"abc"));
     assert!(usable(&three));
     assert!(!usable(&four));
-    assert!(Part::reopen(&hidden, true, &three).unwrap().is_none(), "a file is no folder");
+    assert!(Part::reopen(&hidden, true, &three, 0).unwrap().is_none(), "a file is no folder");
     fs::hard_link(&hidden, &other).unwrap();
     assert!(!usable(&three), "it has another name, under which it would change");
     fs::remove_file(&hidden).unwrap();
@@ -171,9 +171,9 @@ fn a_folder_with_anything_else_in_it_is_not_used_again() {
         let part = Part::create(&hidden, true, &all).unwrap();
         write(&part, b"abcdef", 0);
         drop(part);
-        assert!(Part::reopen(&hidden, true, &all).unwrap().is_some());
+        assert!(Part::reopen(&hidden, true, &all, 0).unwrap().is_some());
         plant();
-        assert!(Part::reopen(&hidden, true, &all).unwrap().is_none(), "{what}");
+        assert!(Part::reopen(&hidden, true, &all, 0).unwrap().is_none(), "{what}");
         fs::remove_dir_all(&hidden).unwrap();
         let _ = fs::remove_dir_all(dir.path().join("moved"));
         assert_eq!(fs::read(&victim).unwrap(), b"old", "{what}");
@@ -222,9 +222,9 @@ fn two_names_that_the_disk_takes_for_one_are_refused_before_a_byte_is_written() 
     // What an earlier run made is its own; what it had not made yet must be new.
     drop(Part::create(&hidden, true, &pieces(&[("a", 3), ("b", 3)])).unwrap());
     fs::remove_file(hidden.join("b")).unwrap();
-    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3)])).unwrap().is_some());
+    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3)]), 0).unwrap().is_some());
     fs::remove_file(hidden.join("b")).unwrap();
-    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3), ("b", 3)])).is_err());
+    assert!(Part::reopen(&hidden, true, &pieces(&[("a", 3), ("b", 3), ("b", 3)]), 0).is_err());
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn what_is_missing_of_a_folder_is_made_again() {
     drop(Part::create(&hidden, true, &all).unwrap());
     fs::remove_dir_all(hidden.join("d")).unwrap();
     fs::write(hidden.join("a"), b"longer").unwrap();
-    let part = Part::reopen(&hidden, true, &all).unwrap().unwrap();
+    let part = Part::reopen(&hidden, true, &all, 0).unwrap().unwrap();
     write(&part, b"abcdef", 0);
     part.publish(&dir.path().join("t"), false).unwrap();
     assert_eq!(fs::read(dir.path().join("t/a")).unwrap(), b"abc");
@@ -271,6 +271,17 @@ fn more_than_the_disk_holds_is_refused_before_anything_is_made() {
     let error = Part::create(&dir.path().join(".part"), false, &pieces(&[("x", 1 << 52)])).unwrap_err();
     assert!(matches!(error, Error::NoRoom { .. }), "{error:?}");
     assert!(names(&dir).is_empty());
+}
+
+#[test]
+fn what_may_go_counts_as_room() {
+    let dir = tempdir().unwrap();
+    // More than any disk of a test has free, and holes alone.
+    let (hidden, all) = (dir.path().join(".part"), pieces(&[("x", 1 << 42)]));
+    File::create(&hidden).unwrap().set_len(1 << 42).unwrap();
+    assert!(matches!(Part::reopen(&hidden, false, &all, 0), Err(Error::NoRoom { .. })));
+    let part = Part::reopen(&hidden, false, &all, 1 << 43).unwrap().unwrap();
+    assert!(part.spare_bytes() >= 1 << 42);
 }
 
 #[test]

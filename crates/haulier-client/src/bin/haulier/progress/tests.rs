@@ -153,3 +153,12 @@ fn sizes_and_times() {
         assert_eq!(words::clock(seconds), expected);
     }
 }
+
+#[test]
+fn a_path_that_would_steer_the_terminal_is_named_instead() {
+    let path = std::path::PathBuf::from("/a\u{1b}[31m\u{202e}/b");
+    for notice in [Notice::Kept { path: path.clone() }, Notice::NotOurs { path }] {
+        let said = words::notice(&notice);
+        assert!(said.contains("/a\\u{1b}[31m\\u{202e}/b"), "{said}");
+    }
+}

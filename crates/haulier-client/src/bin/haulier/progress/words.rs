@@ -1,11 +1,13 @@
 //! Progress in words: sizes, times and notices.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use haulier_client::progress::{Notice, Work};
 use indicatif::HumanBytes;
 
 use super::count::{Count, Phase, Wait};
+use crate::text;
 
 pub(super) fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
@@ -94,6 +96,11 @@ pub(super) fn line(count: &Count, verb: &str, now: Instant) -> String {
     parts.join(", ")
 }
 
+/// A path of one's own can come from an archive.
+fn shown(path: &Path) -> String {
+    text::line(&path.to_string_lossy())
+}
+
 /// Says a notice to a person.
 pub(super) fn notice(notice: &Notice) -> String {
     match notice {
@@ -127,12 +134,12 @@ pub(super) fn notice(notice: &Notice) -> String {
         Notice::IdTaken => "The server has a transfer of the same id; another one starts.".into(),
         Notice::KeptUnusable => "What an earlier run kept cannot be used; starting anew.".into(),
         Notice::Kept { path } => {
-            format!("What has arrived is kept; the same command goes on from there. (It is in {}.)", path.display())
+            format!("What has arrived is kept; the same command goes on from there. (It is in {}.)", shown(path))
         }
         Notice::NotOurs { path } => {
             format!(
                 "Something that haulier did not make is in {}; it stays there. It is yours to look at.",
-                path.display()
+                shown(path)
             )
         }
         Notice::DotName { name, here } => {
