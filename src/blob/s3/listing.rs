@@ -7,6 +7,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{EncodingType, Object};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use haulier_wire::{Timestamp, TransferId};
+use percent_encoding::percent_decode_str;
 
 use super::Bucket;
 use super::failure::Failure;
@@ -57,18 +58,8 @@ fn is_folder_marker(object: &Object) -> bool {
 }
 
 /// The name that the store has encoded as in a URL: some write a space as `+`, and a plus never so.
-fn decoded(name: &str) -> String {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let digit = |place: usize| char::from(*behind.get(place)?).to_digit(16);
-        let pair = || u8::try_from(digit(0)? << 4 | digit(1)?).ok();
-        let escaped = if *first == b'%' { pair() } else { None };
-        let plain = if *first == b'+' { b' ' } else { *first };
-        bytes.push(escaped.unwrap_or(plain));
-        rest = if escaped.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+pub(super) fn decoded(name: &str) -> String {
+    percent_decode_str(&name.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// The pages of a list, each asked for when it is wanted; with `folders`, what lies deeper comes as its folder.
@@ -88,7 +79,7 @@ fn pages(
     })
 }
 
-async fn page(
+pub(super) async fn page(
     bucket: &Bucket,
     prefix: &str,
     folders: bool,

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MultipartUpload};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, EncodingType, MultipartUpload};
 use futures::TryStreamExt as _;
 use futures::stream::{self, Stream};
 use haulier_wire::{Timestamp, TransferId};
@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use super::Bucket;
 use super::failure::Failure;
+use super::listing::decoded;
 use crate::blob::BlobKey;
 use crate::store::StoreError;
 
@@ -117,7 +118,7 @@ async fn abort(bucket: &Bucket, name: &str, id: &str) -> Result<(), StoreError> 
 pub(super) async fn abort_all_of(bucket: &Arc<Bucket>, name: &str) -> Result<(), StoreError> {
     let mut pages = std::pin::pin!(pages(Arc::clone(bucket), Some(name.to_owned())));
     while let Some(page) = pages.try_next().await? {
-        for upload in page.uploads().iter().filter(|upload| upload.key() == Some(name)) {
+        for upload in page.uploads().iter().filter(|upload| upload.key().map(decoded).as_deref() == Some(name)) {
             abort(bucket, name, upload_id(upload)?).await?;
         }
     }
@@ -132,11 +133,11 @@ pub(super) async fn abort_abandoned(bucket: &Arc<Bucket>, before: Timestamp) -> 
     let mut pages = std::pin::pin!(pages(Arc::clone(bucket), None));
     while let Some(page) = pages.try_next().await? {
         for upload in page.uploads() {
-            let Some(name) = upload.key().filter(|name| is_ours(bucket, name)) else { continue };
+            let Some(name) = upload.key().map(decoded).filter(|name| is_ours(bucket, name)) else { continue };
             let id = upload_id(upload)?;
             // A large payload on a slow line takes longer than any grace: its last part counts.
-            if is_before(upload.initiated(), before) && !has_part_since(bucket, name, id, before).await? {
-                abort(bucket, name, id).await?;
+            if is_before(upload.initiated(), before) && !has_part_since(bucket, &name, id, before).await? {
+                abort(bucket, &name, id).await?;
                 aborted += 1;
             }
         }
@@ -195,7 +196,7 @@ fn pages(
             let Some((key, upload)) = next else { return Ok(None) };
             let page = bucket.retry.ask(|| page(&bucket, prefix.clone(), key.clone(), upload.clone())).await?;
             let owned = |text: Option<&str>| text.map(str::to_owned);
-            let next = (owned(page.next_key_marker()), owned(page.next_upload_id_marker()));
+            let next = (page.next_key_marker().map(decoded), owned(page.next_upload_id_marker()));
             let has_more = page.is_truncated() == Some(true) && next.0.is_some();
             Ok(Some((page, has_more.then_some(next))))
         }
@@ -209,6 +210,7 @@ async fn page(
     upload: Option<String>,
 ) -> Result<ListMultipartUploadsOutput, Failure> {
     let request = bucket.client.list_multipart_uploads().bucket(&bucket.name).set_prefix(prefix);
+    let request = request.encoding_type(EncodingType::Url);
     match request.set_key_marker(key).set_upload_id_marker(upload).send().await {
         // A store without this list keeps what was not completed, or has a rule of its own.
         Err(SdkError::ServiceError(answer)) if answer.err().code() == Some("NotImplemented") => {

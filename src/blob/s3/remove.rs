@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::Bucket;
 use super::failure::Failure;
+use super::listing::{self, decoded};
 use crate::store::StoreError;
 
 /// Removes one object; nothing happens when it is not there.
@@ -21,25 +22,27 @@ pub(super) async fn all_below(bucket: &Bucket, prefix: &str) -> Result<(), Store
     let mut last_first = None;
     loop {
         // What was listed is gone afterwards, so the first page is always the next one.
-        let names = bucket.retry.ask(|| first_page(bucket, prefix)).await?;
-        let Some(first) = names.first().map(|name| name.key().to_owned()) else { return Ok(()) };
+        let page = bucket.retry.ask(|| listing::page(bucket, prefix, false, None)).await?;
+        let names: Vec<String> = page.contents().iter().filter_map(|object| object.key().map(decoded)).collect();
+        let Some(first) = names.first().cloned() else { return Ok(()) };
         if last_first.replace(first.clone()) == Some(first) {
             return Err(StoreError::internal(anyhow!("an object stays although it was removed")));
         }
-        bucket.retry.ask(|| remove_batch(bucket, names.clone())).await?;
+        // XML cannot hold every name that somebody may have put there.
+        let (strange, plain): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.contains(char::is_control));
+        for name in strange {
+            one(bucket, &name).await?;
+        }
+        if !plain.is_empty() {
+            bucket.retry.ask(|| remove_batch(bucket, &plain)).await?;
+        }
     }
 }
 
-/// Up to a thousand names, which is also the most that one request removes.
-async fn first_page(bucket: &Bucket, prefix: &str) -> Result<Vec<ObjectIdentifier>, Failure> {
-    let page = bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix).send().await?;
-    let names = page.contents().iter().filter_map(|object| object.key());
-    names
-        .map(|name| ObjectIdentifier::builder().key(name).build().map_err(|error| Failure::Refused(error.into())))
-        .collect()
-}
-
-async fn remove_batch(bucket: &Bucket, names: Vec<ObjectIdentifier>) -> Result<(), Failure> {
+/// A page of names: up to a thousand, which is also the most that one request removes.
+async fn remove_batch(bucket: &Bucket, names: &[String]) -> Result<(), Failure> {
+    let names = names.iter().map(|name| ObjectIdentifier::builder().key(name).build());
+    let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Refused(error.into()))?;
     let batch = Delete::builder().set_objects(Some(names)).quiet(true).build();
     let batch = batch.map_err(|error| Failure::Refused(error.into()))?;
     let answer = bucket.client.delete_objects().bucket(&bucket.name).delete(batch).send().await?;
