@@ -1,3 +1,5 @@
+//! The legacy blobs and envelopes of `testvectors/`, tampering, pieces and ranges.
+
 use std::path::PathBuf;
 
 use haulier_wire::encoding::{from_hex, to_hex};

@@ -1,3 +1,5 @@
+//! Each shape of envelope, and everything that is none.
+
 use super::*;
 
 fn envelope(name: Option<&str>, content_start: usize) -> Envelope {
