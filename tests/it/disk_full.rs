@@ -23,7 +23,7 @@ impl Small {
         let folder = TempDir::new().expect("a folder");
         let script = r#"mount -t tmpfs -o size=40m tmpfs "$0" && exec "$@""#;
         let mount = folder.path().to_owned();
-        let options = ServerOptions::default().data_dir(&mount.join("data")).wrapper([
+        let options = ServerOptions::on_sqlite().data_dir(&mount.join("data")).wrapper([
             "unshare".into(),
             "--user".into(),
             "--map-root-user".into(),

@@ -16,7 +16,7 @@ async fn traced<W: AsyncFnOnce(Http)>(work: W) -> Vec<Call> {
     let folder = TempDir::new().expect("a folder");
     let log = folder.path().join("strace.log");
     let trace = "trace=fsync,fdatasync,rename,renameat,renameat2,write,writev,sendto,sendmsg,pwrite64,mkdir,unlink";
-    let options = ServerOptions::default().wrapper([
+    let options = ServerOptions::on_sqlite().wrapper([
         "strace".into(),
         "-f".into(),
         "-y".into(),

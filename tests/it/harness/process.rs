@@ -24,6 +24,8 @@ pub(crate) struct ServerOptions {
     pub(crate) data_dir: Option<PathBuf>,
     /// Postgres instead of SQLite; with `HAULIER_TEST_DATABASE=postgres` every server has it.
     pub(crate) on_postgres: bool,
+    /// SQLite whatever that variable says: for tests that look into its file.
+    pub(crate) on_sqlite: bool,
     /// A file for the log; otherwise it goes nowhere, or to the terminal with `HAULIER_TEST_LOG`.
     pub(crate) log: Option<PathBuf>,
 }
@@ -32,6 +34,10 @@ impl ServerOptions {
     /// With a database of its own in the Postgres of all tests.
     pub(crate) fn on_postgres() -> Self {
         Self { on_postgres: true, ..Self::default() }
+    }
+
+    pub(crate) fn on_sqlite() -> Self {
+        Self { on_sqlite: true, ..Self::default() }
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -74,8 +80,8 @@ impl Server {
         let own_dir = options.data_dir.is_none().then(|| TempDir::new().expect("a temporary folder"));
         let data_dir = options.data_dir.unwrap_or_else(|| own_dir.as_ref().expect("made above").path().join("data"));
         // As long as its folder: a server that is started again finds its database.
-        let on_postgres =
-            options.on_postgres || std::env::var("HAULIER_TEST_DATABASE").is_ok_and(|it| it == "postgres");
+        let asked = || std::env::var("HAULIER_TEST_DATABASE").is_ok_and(|it| it == "postgres");
+        let on_postgres = !options.on_sqlite && (options.on_postgres || asked());
         let own_database = (on_postgres && own_dir.is_some()).then(|| Postgres::shared().database());
         let database_url = match &own_database {
             Some(database) => Some(database.url().to_owned()),

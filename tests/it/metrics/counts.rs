@@ -72,7 +72,7 @@ async fn bytes_and_requests_are_exact() {
 
 #[tokio::test]
 async fn the_steps_of_both_stores_are_counted() {
-    let (_server, http) = start();
+    let (_server, http) = start_with(ServerOptions::on_sqlite());
     let sample = Sample::new(3 * 65_536, 65_536);
     sample.send(&http).await;
     sample.get(&http, 0).await.ok();

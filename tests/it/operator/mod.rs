@@ -47,7 +47,7 @@ fn lines(output: &Output, status: i32) -> Vec<Value> {
 
 /// A server whose data outlives it.
 fn start(data_dir: &Path) -> Server {
-    Server::start_with(ServerOptions::default().data_dir(data_dir))
+    Server::start_with(ServerOptions::on_sqlite().data_dir(data_dir))
 }
 
 /// Changes rows behind the server's back.
