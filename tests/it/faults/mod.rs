@@ -54,6 +54,9 @@ impl Rig {
     }
 
     async fn start_with(objects: Objects, postgres: &'static Postgres, options: ServerOptions) -> Self {
+        // The CLI is built now if it must be: later that would keep the requests beside it waiting.
+        let built = || drop(Haulier::new().command(["--version"]));
+        tokio::task::spawn_blocking(built).await.expect("no panic");
         let database = tokio::task::spawn_blocking(|| postgres.database()).await.expect("no panic");
         let mut database_url = url::Url::parse(database.url()).expect("a URL");
         let (host, port) = (database_url.host_str().expect("a host"), database_url.port().unwrap_or(5432));
