@@ -11,13 +11,6 @@ use crate::harness::{Chance, Postgres, Sample, ServerOptions};
 use crate::s3::Objects;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_takes_half_a_second_is_a_delay() {
-    let rig = Rig::on_garage().await;
-    rig.to_database.set(|faults| faults.latency = LATENCY);
-    rig.carries(4 * MIB, &Sample::new(6 * MIB, 128 * KIB), 8).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn that_resets_loses_nothing() {
     let rig = Rig::on_garage().await;
     let chance = Chance::new("connections to the database");
@@ -27,17 +20,19 @@ async fn that_resets_loses_nothing() {
     assert!(rig.to_database.resets() > 20, "{} resets", rig.to_database.resets());
 }
 
+/// Half a second for each word, and a trickle: beside each other, since both wait more than they work.
 #[tokio::test(flavor = "multi_thread")]
-async fn that_trickles_is_a_delay() {
-    let rig = Rig::on_garage().await;
-    rig.to_database.set(|faults| faults.trickle = Some((20, Duration::from_millis(5))));
-    rig.carries(4 * MIB, &Sample::new(6 * MIB, 128 * KIB), 8).await;
+async fn that_is_slow_is_a_delay() {
+    let (late, trickling) = tokio::join!(Rig::on_garage(), Rig::on_garage());
+    late.to_database.set(|faults| faults.latency = LATENCY);
+    trickling.to_database.set(|faults| faults.trickle = Some((20, Duration::from_millis(5))));
+    let (one, other) = (Sample::new(6 * MIB, 128 * KIB), Sample::new(6 * MIB, 128 * KIB));
+    tokio::join!(late.carries(4 * MIB, &one, 8), trickling.carries(4 * MIB, &other, 8));
 }
 
 /// A failover that nobody tells of, each time when an operation has just ended: what was open stays silent for ever.
 /// As many of them as there are connections, or more.
-#[tokio::test(flavor = "multi_thread")]
-async fn that_forgets_its_connections_costs_none_for_good() {
+async fn forgotten_connections() {
     let options = ServerOptions::default().env("HAULIER_DATABASE_CONNECTIONS", "2");
     let rig = Rig::start_with(Objects::on_garage(), Postgres::shared(), options).await;
     rig.to_database.set(|faults| faults.latency = Duration::from_millis(300));
@@ -58,7 +53,7 @@ async fn that_forgets_its_connections_costs_none_for_good() {
 /// Once what was under way goes on afterwards, as after a cable was out; once it never does, as after a failover.
 #[tokio::test(flavor = "multi_thread")]
 async fn that_is_silent_for_half_a_minute_is_a_longer_delay() {
-    tokio::join!(blackout(false), blackout(true));
+    tokio::join!(blackout(false), blackout(true), forgotten_connections());
 }
 
 async fn blackout(is_forgotten: bool) {
