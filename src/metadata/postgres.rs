@@ -13,7 +13,6 @@ use sqlx::query::Query;
 use sqlx::{Connection as _, PgConnection, Postgres, Row as _};
 use tokio::time::timeout;
 
-use super::pool::Pool;
 use super::{
     ChunkRecord, Created, Expiry, MetadataStore, Migrated, NewTransfer, Recorded, SetOnce, StoredChunk, Transfer, sql,
 };
@@ -21,10 +20,12 @@ use crate::entropy::Entropy;
 use crate::store::{PoolUse, StoreError};
 
 mod connect;
+mod connections;
 mod operator;
 mod record;
 mod session;
 
+use connections::Connections;
 use session::{Doubt, Retry, Session};
 
 /// Readiness asks often and has no time to wait.
@@ -53,7 +54,7 @@ const SELECT_IS_READ_ONLY: &str = "SELECT pg_is_in_recovery() OR current_setting
 /// A database that many servers share.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pool: Pool<Postgres>,
+    connections: Arc<Connections>,
     retry: Retry,
 }
 
@@ -80,18 +81,18 @@ impl PostgresStore {
 
     fn with(options: PgConnectOptions, connections: u32, entropy: Arc<dyn Entropy>) -> Self {
         let doubt = Doubt::default();
-        let pool = Pool::new("all", connect::pool(options, connections, doubt.clone()));
-        Self { pool, retry: Retry::new(entropy, doubt) }
+        let connections = Connections::new(options, connect::SET_UP_CONNECTION, connections, doubt.clone());
+        Self { connections, retry: Retry::new(entropy, doubt) }
     }
 
     async fn session(&self) -> Result<Session, StoreError> {
-        Session::begin(&self.pool).await
+        Session::begin(&self.connections).await
     }
 
     /// One statement that is a transaction by itself; how many rows it changed.
     async fn execute(&self, query: PgQuery<'_>) -> Result<u64, StoreError> {
         let mut session = self.session().await?;
-        let result: PgQueryResult = query.execute(&mut **session).await?;
+        let result: PgQueryResult = query.execute(&mut *session).await?;
         session.end();
         Ok(result.rows_affected())
     }
@@ -162,7 +163,7 @@ impl PostgresStore {
     ) -> Result<Option<(Transfer, Option<StoredChunk>)>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(sql::SELECT_TRANSFER_AND_CHUNK).bind(id.as_str()).bind(i64::from(index.get()));
-        let row = query.fetch_optional(&mut **session).await?;
+        let row = query.fetch_optional(&mut *session).await?;
         session.end();
         let Some(row) = row else { return Ok(None) };
         let blake3: Option<Vec<u8>> = row.try_get("blake3")?;
@@ -173,7 +174,7 @@ impl PostgresStore {
     async fn missing_once(&self, id: TransferId, total: u32, limit: i64) -> Result<Vec<[u32; 2]>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(sql::SELECT_MISSING).bind(id.as_str()).bind(i64::from(total)).bind(limit);
-        let rows = query.fetch_all(&mut **session).await?;
+        let rows = query.fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(sql::gap).collect()
     }
@@ -187,7 +188,7 @@ impl PostgresStore {
     ) -> Result<Vec<TransferId>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(CLAIM_SWEEP).bind(ended_before.as_millisecond()).bind(now.as_millisecond());
-        let rows = query.bind(i64::from(most)).bind(until.as_millisecond()).fetch_all(&mut **session).await?;
+        let rows = query.bind(i64::from(most)).bind(until.as_millisecond()).fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(sql::id).collect()
     }
@@ -206,7 +207,7 @@ impl PostgresStore {
 
     async fn probe_once(&self) -> Result<(), StoreError> {
         let mut session = self.session().await?;
-        let is_read_only: bool = sqlx::query_scalar(SELECT_IS_READ_ONLY).fetch_one(&mut **session).await?;
+        let is_read_only: bool = sqlx::query_scalar(SELECT_IS_READ_ONLY).fetch_one(&mut *session).await?;
         session.end();
         if is_read_only {
             return Err(StoreError::unavailable(anyhow::anyhow!("the database takes no writes")));
@@ -316,11 +317,11 @@ impl MetadataStore for PostgresStore {
     }
 
     fn pools(&self) -> Vec<PoolUse> {
-        vec![self.pool.usage()]
+        vec![self.connections.usage()]
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 

@@ -4,71 +4,39 @@ use std::path::PathBuf;
 
 use haulier_wire::ProblemType;
 use haulier_wire::api::UploadStatus;
-use tempfile::TempDir;
 
-use crate::harness::{Http, Reply, Sample, Server, ServerOptions};
+use crate::harness::{Http, Reply, Sample, Server, ServerOptions, SmallDisk};
 
 const MIB: u64 = 1 << 20;
 
-/// A server whose data folder is a tmpfs of 40 MiB in a mount namespace of its own.
+/// A server whose data folder is a tmpfs of 40 MiB.
 struct Small {
     server: Server,
-    /// The tmpfs, seen from outside.
-    disk: PathBuf,
-    _folder: TempDir,
+    disk: SmallDisk,
 }
 
 impl Small {
     fn start() -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let script = r#"mount -t tmpfs -o size=40m tmpfs "$0" && exec "$@""#;
-        let mount = folder.path().to_owned();
-        let options = ServerOptions::on_sqlite().data_dir(&mount.join("data")).wrapper([
-            "unshare".into(),
-            "--user".into(),
-            "--map-root-user".into(),
-            "--mount".into(),
-            "sh".into(),
-            "-c".into(),
-            script.into(),
-            mount.clone().into_os_string(),
-        ]);
+        let disk = SmallDisk::new(40);
+        let options = ServerOptions::on_sqlite().data_dir(&disk.path().join("data")).wrapper(disk.wrapper());
         let server = Server::start_with(options);
-        let disk =
-            PathBuf::from(format!("/proc/{}/root", server.pid())).join(mount.strip_prefix("/").expect("absolute"));
-        assert!(disk.join("data/haulier.sqlite").exists(), "the server works on the tmpfs");
-        Self { server, disk, _folder: folder }
+        let small = Self { server, disk };
+        assert!(small.seen().join("data/haulier.sqlite").exists(), "the server works on the tmpfs");
+        small
     }
 
-    /// Fills the disk but for `left` bytes.
+    /// The disk from outside.
+    fn seen(&self) -> PathBuf {
+        self.disk.seen_by(self.server.pid())
+    }
+
     fn fill(&self, left: u64) {
-        let mut filler = vec![0; usize::try_from(64 * MIB).expect("fits")];
-        let path = self.disk.join("filler");
-        // As much as fits, then cut back.
-        let written = write_as_much_as_fits(&path, &mut filler);
-        std::fs::File::options()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.set_len(written.saturating_sub(left)))
-            .expect("cut");
+        self.disk.fill(self.server.pid(), left);
     }
 
     fn free(&self) {
-        std::fs::remove_file(self.disk.join("filler")).expect("removed");
+        self.disk.free(self.server.pid());
     }
-}
-
-fn write_as_much_as_fits(path: &std::path::Path, bytes: &mut [u8]) -> u64 {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(path).expect("created");
-    let mut written = 0;
-    for piece in bytes.chunks(4096) {
-        match file.write(piece) {
-            Ok(len) => written += len as u64,
-            Err(_) => break,
-        }
-    }
-    written
 }
 
 #[tokio::test]
@@ -87,7 +55,7 @@ async fn in_the_middle_of_a_chunk() {
     }
     let status: UploadStatus = sample.status(&http).await.ok().json();
     assert_eq!((status.stored_chunks, status.missing), (1, vec![[1, 2]]));
-    let stored = std::fs::read(small.disk.join(format!("data/blobs/transfers/{}/chunks/0", sample.id)));
+    let stored = std::fs::read(small.seen().join(format!("data/blobs/transfers/{}/chunks/0", sample.id)));
     assert_eq!(stored.expect("stored"), sample.chunk(0, 0));
     Reply::to(http.get("/readyz")).await.ok();
 

@@ -17,6 +17,7 @@ mod digest;
 mod disk_full;
 mod doctor;
 mod expiry;
+mod faults;
 mod get;
 mod harness;
 mod lies;

@@ -4,7 +4,7 @@
 //! over plain HTTP it would also sign every chunk, which costs more than all the rest.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use aws_runtime::auth::PayloadSigningOverride;
@@ -23,6 +23,11 @@ use tokio::time::Instant;
 use super::flow::{BLOCK_BYTES, Flow, Next};
 
 const CHECKSUM_HEADER: &str = "x-amz-checksum-crc32c";
+/// Both ends' buffers hold about so much that the store has not read yet.
+const MOST_ON_ITS_WAY: u64 = 8 << 20;
+/// A store that takes fewer bytes a second over a connection counts as silent. Together with the above it is found out
+/// before clients give up, which wait 90 s for an answer.
+const SLOWEST_STORE: u64 = 128 << 10;
 /// `0`, the checksum's header, and what stands between them.
 const TRAILER_BYTES: u64 = "\r\n0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n".len() as u64;
 
@@ -72,13 +77,13 @@ impl Cursor {
     /// The next bytes, and whether they are the last.
     async fn next(&mut self) -> io::Result<(Bytes, bool)> {
         if let Some(block) = self.block.take() {
-            self.progress()?.moved();
+            self.progress()?.moved(block.len());
             return Ok((block, false));
         }
         let is_first = self.number == 0;
         self.progress()?.waits();
         let next = self.flow.next(self.number, || self.progress.strong_count() > 0).await;
-        self.progress()?.moved();
+        self.progress()?.moved(0);
         match next {
             Next::Block(block) => {
                 let head = head(block.len() as u64, is_first);
@@ -103,7 +108,15 @@ fn trailer(crc32c: u32, is_first: bool) -> String {
 
 /// Who is waited for, and since when: the client, or the store.
 #[derive(Debug)]
-pub(super) struct Progress(Mutex<(Waiting, Instant)>);
+pub(super) struct Progress(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    waiting: Waiting,
+    since: Instant,
+    /// Bytes that were handed to the connection: not all of them need have left it.
+    handed_over: u64,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
@@ -113,34 +126,40 @@ enum Waiting {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self(Mutex::new((Waiting::ForStore, Instant::now())))
+        Self(Mutex::new(State { waiting: Waiting::ForStore, since: Instant::now(), handed_over: 0 }))
     }
 
     fn waits(&self) {
-        self.set(Waiting::ForClient);
+        self.set(Waiting::ForClient, 0);
     }
 
-    fn moved(&self) {
-        self.set(Waiting::ForStore);
+    fn moved(&self, bytes: usize) {
+        self.set(Waiting::ForStore, bytes as u64);
     }
 
     /// Whether the client has kept the store waiting for `longest`.
     pub(super) fn client_is_slow(&self, longest: Duration) -> bool {
-        self.is(Waiting::ForClient, longest)
+        let state = self.state();
+        state.waiting == Waiting::ForClient && state.since.elapsed() >= longest
     }
 
-    /// Whether the store has taken nothing, and answered nothing, for `longest`.
+    /// Whether the store has taken nothing, and answered nothing, for `longest`; what may still be on its way to a slow
+    /// store has more time.
     pub(super) fn store_is_silent(&self, longest: Duration) -> bool {
-        self.is(Waiting::ForStore, longest)
+        let state = self.state();
+        let on_its_way = state.handed_over.min(MOST_ON_ITS_WAY);
+        let longest = longest + Duration::from_millis(on_its_way * 1000 / SLOWEST_STORE);
+        state.waiting == Waiting::ForStore && state.since.elapsed() >= longest
     }
 
-    fn is(&self, expected: Waiting, longest: Duration) -> bool {
-        let (waiting, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting == expected && since.elapsed() >= longest
+    fn set(&self, waiting: Waiting, bytes: u64) {
+        let mut state = self.state();
+        (state.waiting, state.since) = (waiting, Instant::now());
+        state.handed_over += bytes;
     }
 
-    fn set(&self, waiting: Waiting) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (waiting, Instant::now());
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -54,6 +54,10 @@ where
                     (answer.err().code().unwrap_or_default(), answer.err().message().unwrap_or_default());
                 of_answer(answer.raw().status().as_u16(), code, text)
             }
+            // An answer that says that all is well and cannot be read to its end was cut on the way.
+            SdkError::ResponseError(answer) if answer.raw().status().is_success() => {
+                Self::Away(anyhow::anyhow!("the store's answer broke off"))
+            }
             SdkError::ResponseError(answer) => of_answer(answer.raw().status().as_u16(), "", ""),
             SdkError::TimeoutError(_) => Self::Overloaded(anyhow::Error::new(error)),
             SdkError::ConstructionFailure(_) => Self::Refused(anyhow::Error::new(error)),

@@ -1,5 +1,6 @@
 //! Garage and MinIO keep the contract, and what is particular to object stores.
 
+#[expect(dead_code, reason = "tests/it needs more of it")]
 #[path = "../../../tests/it/harness/object_store.rs"]
 mod object_store;
 
@@ -8,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_s3::config::Credentials;
 use futures::TryStreamExt as _;
 use haulier_wire::ChunkIndex;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::contract;
 use super::*;
@@ -164,6 +167,26 @@ async fn a_slow_store_slows_the_writer_down_when_nothing_may_be_kept() {
         written += piece.len();
         assert!(written < 32 * MIB, "nothing holds the writer back");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("s3://b?endpoint=http://{}&region=r", listener.local_addr().expect("an address"));
+    let BlobLocation::S3(location) = BlobLocation::parse(&url).expect("a URL") else { panic!() };
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n<?xml version=\"1.0\"?><ListBucketResult>";
+    let whole = "HTTP/1.1 200 OK\r\ncontent-length: 37\r\n\r\n<ListBucketResult></ListBucketResult>";
+    let asked = tokio::spawn(async move {
+        for answer in [cut, whole] {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let read = socket.read(&mut [0; 8 << 10]).await.expect("a request");
+            assert!(read > 0);
+            socket.write_all(answer.as_bytes()).await.expect("written");
+        }
+    });
+    let bucket = bucket_at(&location);
+    remove::all_below(&bucket, "transfers/").await.expect("nothing is there");
+    asked.await.expect("asked twice");
 }
 
 fn bucket_at(location: &S3Location) -> Bucket {

@@ -1,16 +1,15 @@
-//! From a URL to a pool: the connection's settings, the migrations, and what the server is set to.
+//! From a URL to a database that is ready: the connection's settings, the migrations, and what the server is set to.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::{Migrated, sql};
-use super::session::Doubt;
 use crate::store::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -20,14 +19,12 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 const START_PAUSE: Duration = Duration::from_millis(250);
 /// Time between two lines of the log that say so.
 const WARN_EVERY: Duration = Duration::from_secs(5);
-/// How long an operation waits for a connection before it counts as failed, and is tried again.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What every connection of the pool is set to, whatever the server's, the role's or the database's defaults are.
+/// What every connection for operations is set to, whatever the server's, the role's or the database's defaults are.
 ///
 /// The timeouts keep a server that vanished in mid-transaction from holding its locks. READ COMMITTED is what `record`
 /// rests on. A commit must be on disk when it is answered: `off` becomes `on`; stronger settings stay.
-const SET_UP_CONNECTION: &str = "
+pub(super) const SET_UP_CONNECTION: &str = "
     SELECT set_config('statement_timeout', '15s', false),
         set_config('lock_timeout', '10s', false),
         set_config('idle_in_transaction_session_timeout', '15s', false),
@@ -81,28 +78,6 @@ async fn version(connection: &mut PgConnection) -> anyhow::Result<i64> {
         true => sql::schema::last_applied(connection).await,
         false => Ok(0),
     }
-}
-
-/// The pool; it connects when a connection is needed.
-pub(super) fn pool(options: PgConnectOptions, connections: u32, doubt: Doubt) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // Asking each time would add a round trip to every operation; a dead connection costs one more try.
-        .test_before_acquire(false)
-        .before_acquire(move |connection, metadata| {
-            let doubted = doubt.covers(metadata.idle_for);
-            Box::pin(async move {
-                if doubted {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::query(SET_UP_CONNECTION).execute(connection).await.map(drop) })
-        })
-        .connect_lazy_with(options)
 }
 
 /// Waits for a database that is not up yet; a refused password or a missing database is final.

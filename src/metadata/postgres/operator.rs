@@ -13,7 +13,7 @@ impl PostgresStore {
     async fn transfers_once(&self, after: &str, most: u32) -> Result<Vec<Transfer>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(statement::SELECT_TRANSFERS).bind(after).bind(i64::from(most));
-        let rows = query.fetch_all(&mut **session).await?;
+        let rows = query.fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(sql::transfer).collect()
     }
@@ -27,7 +27,7 @@ impl PostgresStore {
         let mut session = self.session().await?;
         let query = sqlx::query(statement::SELECT_STORED_CHUNKS);
         let query = query.bind(id.as_str()).bind(i64::from(from)).bind(i64::from(most));
-        let rows = query.fetch_all(&mut **session).await?;
+        let rows = query.fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(statement::stored_chunk).collect()
     }
@@ -35,7 +35,7 @@ impl PostgresStore {
     async fn totals_once(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(statement::SELECT_TOTALS).bind(now.as_millisecond());
-        let rows = query.fetch_all(&mut **session).await?;
+        let rows = query.fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(statement::total).collect()
     }

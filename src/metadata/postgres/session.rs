@@ -5,11 +5,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::pool::Pool;
+use super::connections::{Connections, Lent};
 use crate::entropy::Entropy;
 use crate::store::StoreError;
 
@@ -22,44 +21,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A connection that was idle for so long is asked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(30);
 
-/// A connection that goes back to the pool only after [`Session::end`].
+/// A connection that is kept for others only after [`Session::end`].
 ///
 /// Whatever ends it sooner (an error, a timeout, a caller that went away) may have left it in the middle of something,
 /// so it is closed: a fresh one costs less than knowing.
-pub(super) struct Session {
-    connection: PoolConnection<Postgres>,
-    is_clean: bool,
-}
+pub(super) struct Session(Lent);
 
 impl Session {
-    pub(super) async fn begin(pool: &Pool<Postgres>) -> Result<Self, StoreError> {
-        Ok(Self { connection: pool.acquire().await?, is_clean: false })
+    pub(super) async fn begin(connections: &Arc<Connections>) -> Result<Self, StoreError> {
+        Ok(Self(connections.lend().await?))
     }
 
-    pub(super) fn end(mut self) {
-        self.is_clean = true;
+    pub(super) fn end(self) {
+        self.0.give_back();
     }
 }
 
 impl Deref for Session {
-    type Target = PoolConnection<Postgres>;
+    type Target = PgConnection;
 
     fn deref(&self) -> &Self::Target {
-        &self.connection
+        &self.0
     }
 }
 
 impl DerefMut for Session {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.connection
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if !self.is_clean {
-            self.connection.close_on_drop();
-        }
+        &mut self.0
     }
 }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::entropy::SystemEntropy;
 use cluster::{Postgres, TestDatabase};
 
+#[expect(dead_code, reason = "tests/it needs more of it")]
 #[path = "../../../tests/it/harness/postgres.rs"]
 mod cluster;
 
@@ -144,7 +145,7 @@ async fn speaks_tls_and_checks_who_answers() {
     let store = PostgresStore::open(&trusted, 4, Arc::new(SystemEntropy)).await.expect("opens");
     let mut session = store.session().await.expect("connects");
     let query = sqlx::query_scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
-    assert!(query.fetch_one(&mut **session).await.unwrap_or(false), "this connection is encrypted");
+    assert!(query.fetch_one(&mut *session).await.unwrap_or(false), "this connection is encrypted");
     let error = PostgresStore::open(&url(""), 4, Arc::new(SystemEntropy)).await.expect_err("nobody vouches for it");
     assert!(format!("{error:#}").contains("certificate"), "{error:#}");
 }
@@ -162,7 +163,7 @@ async fn a_commit_is_durable_whatever_the_database_defaults_to() {
     let mut session = store.session().await.expect("connects");
     for (setting, expected) in [("synchronous_commit", "on"), ("transaction_isolation", "read committed")] {
         let query = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
-        let value: String = query.fetch_one(&mut **session).await.expect("answers");
+        let value: String = query.fetch_one(&mut *session).await.expect("answers");
         assert_eq!(value, expected, "{setting}");
     }
 }
@@ -242,7 +243,7 @@ async fn batches_of_many_servers_never_wait_in_a_circle() {
     let mut session = store.session().await.expect("connects");
     let deadlocks: i64 =
         sqlx::query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-            .fetch_one(&mut **session)
+            .fetch_one(&mut *session)
             .await
             .expect("answers");
     assert_eq!(deadlocks, 0);
@@ -263,7 +264,7 @@ async fn deletion_and_arrival_exclude_each_other() {
         assert!(matches!(recorded.expect("recorded")[0], Recorded::New | Recorded::Closed));
     }
     let mut session = a.session().await.expect("connects");
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM chunks").fetch_one(&mut **session).await.expect("answers");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM chunks").fetch_one(&mut *session).await.expect("answers");
     assert_eq!(left, 0, "no reservation outlives its transfer");
 }
 

@@ -32,18 +32,44 @@ pub(crate) struct ObjectStore {
     _process: Option<(Child, ChildStdin)>,
 }
 
+/// Where a store keeps its objects; in a folder of its own, if nothing is said.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) folder: Option<PathBuf>,
+    /// A program, with its arguments, that runs the store's program.
+    pub(crate) wrapper: Vec<OsString>,
+}
+
 impl ObjectStore {
     /// Every store that this run tests with. One that is missing fails the test.
     pub(crate) fn all() -> Vec<&'static Self> {
         static GARAGE: OnceLock<ObjectStore> = OnceLock::new();
         static MINIO: OnceLock<ObjectStore> = OnceLock::new();
         static OTHER: OnceLock<Option<ObjectStore>> = OnceLock::new();
-        let mut stores = vec![GARAGE.get_or_init(Self::start_garage)];
+        let mut stores = vec![GARAGE.get_or_init(|| Self::start_garage(&Disk::default()))];
         if std::env::var_os("HAULIER_TEST_WITHOUT_MINIO").is_none() {
-            stores.push(MINIO.get_or_init(|| Self::start_minio(None)));
+            stores.push(MINIO.get_or_init(|| Self::start_minio(&Disk::default(), None)));
         }
         stores.extend(OTHER.get_or_init(Self::elsewhere));
         stores
+    }
+
+    /// The same stores, new ones, each with its objects on a disk that it gets.
+    pub(crate) fn all_on(disk: impl Fn() -> Disk) -> Vec<Self> {
+        let mut stores = vec![Self::start_garage(&disk())];
+        if std::env::var_os("HAULIER_TEST_WITHOUT_MINIO").is_none() {
+            stores.push(Self::start_minio(&disk(), None));
+        }
+        stores
+    }
+
+    /// The process that keeps the objects.
+    pub(crate) fn pid(&self) -> u32 {
+        let guard = self._process.as_ref().expect("a store of the test's own").0.id();
+        let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).expect("it runs");
+        // The other child is `cat`.
+        let first = children.split_whitespace().next().expect("a child");
+        first.parse().expect("a number")
     }
 
     /// The value of HAULIER_BLOB_URL for objects below `prefix`.
@@ -51,7 +77,7 @@ impl ObjectStore {
         format!("{}/{prefix}?{}", self.bucket_url, self.options)
     }
 
-    fn start_garage() -> Self {
+    fn start_garage(disk: &Disk) -> Self {
         let folder = tempfile::TempDir::with_prefix("haulier-garage-").expect("a folder").keep();
         let [api, rpc, admin] = free_ports();
         let secret = GARAGE_SECRET;
@@ -62,7 +88,7 @@ impl ObjectStore {
              [s3_api]\ns3_region = \"garage\"\napi_bind_addr = \"127.0.0.1:{api}\"\n\
              [admin]\napi_bind_addr = \"127.0.0.1:{admin}\"\n",
             folder.join("meta"),
-            folder.join("data"),
+            disk.folder.clone().unwrap_or_else(|| folder.join("data")),
         );
         std::fs::write(folder.join("garage.toml"), settings).expect("written");
         let access_key = "GK0123456789abcdef01234567".to_owned();
@@ -73,7 +99,7 @@ impl ObjectStore {
             ("GARAGE_DEFAULT_BUCKET", "haulier-test".into()),
         ];
         let words = ["server".as_ref(), "--single-node".as_ref(), "--default-bucket".as_ref()];
-        let process = start("garage", &folder, &words, &env);
+        let process = start("garage", &folder, disk, &words, &env);
         wait_until_ready("garage", admin, "/health", " 200");
         // As MinIO's user: buckets can be made.
         let allow = Command::new(installed("garage"))
@@ -94,7 +120,7 @@ impl ObjectStore {
     }
 
     /// Over HTTPS where a folder holds `public.crt` and `private.key`.
-    pub(crate) fn start_minio(certificates: Option<&Path>) -> Self {
+    pub(crate) fn start_minio(disk: &Disk, certificates: Option<&Path>) -> Self {
         let folder = tempfile::TempDir::with_prefix("haulier-minio-").expect("a folder").keep();
         let [api, console] = free_ports();
         let access_key = "haulier-test-user".to_owned();
@@ -104,7 +130,8 @@ impl ObjectStore {
             ("MINIO_ROOT_PASSWORD", MINIO_SECRET.into()),
             ("MINIO_BROWSER", "off".into()),
         ];
-        let (data, api_address) = (folder.join("data"), format!("127.0.0.1:{api}"));
+        let data = disk.folder.clone().unwrap_or_else(|| folder.join("data"));
+        let api_address = format!("127.0.0.1:{api}");
         let console_address = format!("127.0.0.1:{console}");
         let mut words: Vec<&OsStr> = vec![
             "server".as_ref(),
@@ -115,7 +142,7 @@ impl ObjectStore {
             console_address.as_ref(),
         ];
         words.extend(certificates.iter().flat_map(|folder| ["--certs-dir".as_ref(), folder.as_os_str()]));
-        let process = start("minio", &folder, &words, &env);
+        let process = start("minio", &folder, disk, &words, &env);
         // Asked without TLS, one that has it serves once it refuses.
         let (scheme, path, ready) = match certificates {
             None => ("http", "/minio/health/ready", " 200"),
@@ -148,9 +175,9 @@ impl ObjectStore {
     }
 }
 
-fn start(program: &str, folder: &Path, words: &[&OsStr], env: &[(&str, OsString)]) -> (Child, ChildStdin) {
+fn start(program: &str, folder: &Path, disk: &Disk, words: &[&OsStr], env: &[(&str, OsString)]) -> (Child, ChildStdin) {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(GUARD).arg(folder).arg(installed(program)).args(words);
+    command.arg("-c").arg(GUARD).arg(folder).args(&disk.wrapper).arg(installed(program)).args(words);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("RUST_LOG", "error").envs(env.iter().map(|(name, value)| (name, value)));
     let log = std::fs::File::create(folder.join("log")).expect("a log file");

@@ -2,13 +2,17 @@
 //!
 //! Also part of the unit tests of `metadata/postgres`. Where the programs are missing, the tests fail and say so.
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test-postgres");
 
 /// A running Postgres.
 #[derive(Debug)]
@@ -31,7 +35,19 @@ impl Postgres {
 
     /// One that the test can stop.
     pub(crate) fn start_own() -> Self {
-        let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test-postgres"))
+        Self::start_by(Command::new(SCRIPT))
+    }
+
+    /// The same with its data below a folder, as a program with its arguments sees it that runs the script.
+    pub(crate) fn start_on(folder: &Path, wrapper: &[OsString]) -> Self {
+        let (program, words) = wrapper.split_first().expect("at least the program");
+        let mut command = Command::new(program);
+        command.args(words).arg(SCRIPT).env("TMPDIR", folder);
+        Self::start_by(command)
+    }
+
+    fn start_by(mut command: Command) -> Self {
+        let mut child = command
             // An interrupt is for the tests; the script ends when they do.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -42,6 +58,11 @@ impl Postgres {
         let mut answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let url = read_answer(&mut answers);
         Self { url, script: Some(Mutex::new(Script { child, commands, answers })) }
+    }
+
+    /// The process that runs the script.
+    pub(crate) fn pid(&self) -> u32 {
+        self.script.as_ref().expect("a Postgres of the test's own").lock().expect("not poisoned").child.id()
     }
 
     /// Stops it as a crash would: connections break, what was not synced is lost.
@@ -109,6 +130,11 @@ impl TestDatabase {
     /// Runs SQL in it.
     pub(crate) fn run(&self, sql: &str) {
         run(&self.url, sql);
+    }
+
+    /// Runs SQL that may fail.
+    pub(crate) fn attempt(&self, sql: &str) -> Result<(), sqlx::Error> {
+        try_run(&self.url, sql)
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use crate::harness::{ObjectStore, Sample, ServerOptions};
+use crate::harness::{Disk, ObjectStore, Sample, ServerOptions};
 
 use super::Objects;
 
@@ -35,7 +35,7 @@ async fn a_store_behind_https_is_used_where_its_authority_is_trusted_and_refused
     let folder = TempDir::new().expect("a folder");
     write_certificates(folder.path());
     // Lives as long as the program: parts of a store are lent for that long.
-    let store = Box::leak(Box::new(ObjectStore::start_minio(Some(folder.path()))));
+    let store = Box::leak(Box::new(ObjectStore::start_minio(&Disk::default(), Some(folder.path()))));
     let objects = Objects::new(store);
     assert!(objects.url.contains("endpoint=https://"));
 

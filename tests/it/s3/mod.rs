@@ -65,6 +65,18 @@ impl Objects {
         name.clone_into(&mut self.bucket);
     }
 
+    /// `HOST:PORT` of the store, which must speak plain HTTP.
+    pub(crate) fn address(&self) -> String {
+        let url = Url::parse(&self.url).expect("a URL");
+        let endpoint = url.query_pairs().find(|(name, _)| name == "endpoint").expect("an endpoint").1.into_owned();
+        endpoint.strip_prefix("http://").expect("plain HTTP").to_owned()
+    }
+
+    /// HAULIER_BLOB_URL by way of another address.
+    pub(crate) fn url_by(&self, address: &str) -> String {
+        self.url.replace(&self.address(), address)
+    }
+
     /// A server whose chunks are here.
     async fn serve(&self) -> (Server, Http) {
         self.serve_at(&self.url, ServerOptions::default()).await
@@ -94,6 +106,17 @@ impl Objects {
             decoded.strip_prefix(&self.prefix).expect("below the prefix").to_owned()
         };
         objects.map(|object| name(object.key().expect("a key"))).collect()
+    }
+
+    /// Waits until a transfer's objects are gone.
+    pub(crate) async fn hold_nothing_of(&self, id: &str) {
+        for _ in 0..1200 {
+            if !self.names().await.iter().any(|name| name.contains(id)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{}: {:?}", self.store.name, self.names().await);
     }
 
     /// The bytes of an object.

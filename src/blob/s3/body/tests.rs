@@ -58,6 +58,23 @@ async fn waiting_for_the_client_is_not_waiting_for_the_store() {
     progress.waits();
     tokio::time::advance(second).await;
     assert!(!progress.store_is_silent(second) && progress.client_is_slow(second));
-    progress.moved();
+    progress.moved(0);
     assert!(!progress.store_is_silent(second) && !progress.client_is_slow(second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_has_time_for_what_was_handed_over_and_not_for_ever() {
+    let second = Duration::from_secs(1);
+    let progress = Progress::new();
+    progress.moved(usize::try_from(10 * SLOWEST_STORE).expect("fits"));
+    tokio::time::advance(10 * second).await;
+    assert!(!progress.store_is_silent(second), "it may still be reading");
+    tokio::time::advance(second).await;
+    assert!(progress.store_is_silent(second));
+    progress.moved(1 << 30);
+    let most = Duration::from_secs(MOST_ON_ITS_WAY / SLOWEST_STORE);
+    tokio::time::advance(most).await;
+    assert!(!progress.store_is_silent(second));
+    tokio::time::advance(second).await;
+    assert!(progress.store_is_silent(second), "buffers hold only so much");
 }

@@ -1,4 +1,4 @@
-//! A relay between the CLI and a server, in the test's process: it counts what travels, cuts connections, limits the
+//! A relay between the CLI and a server, or a server and its store, in the test's process: it counts what travels, cuts connections, limits the
 //! bandwidth, and lies where a test wants it to.
 //!
 //! It speaks HTTP/1.1 and connects to the server once for each connection of a client, so that the server can be
@@ -28,6 +28,8 @@ pub(crate) enum Action {
     Pass,
     /// Answers itself, once the request's body is there; the server hears nothing of it.
     Answer(Answer),
+    /// Answers itself before the body has come, and reads no more of it: as servers do that have enough.
+    Refuse(Answer),
     /// Answers itself, with a body that repeats for ever.
     Endless(Answer),
     /// Relays it, and changes the answer.
@@ -36,6 +38,8 @@ pub(crate) enum Action {
     CutRequestAfter(u64),
     /// Cuts the connection once so many bytes of the answer's body were passed on.
     CutAnswerAfter(u64),
+    /// Resets the connection when the server has answered; the client hears nothing of that.
+    LoseAnswer,
 }
 
 impl Action {

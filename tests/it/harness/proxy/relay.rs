@@ -53,6 +53,18 @@ async fn exchange(shared: &Shared, sides: &mut Sides, head: &Head, action: Actio
             send_body(shared, &mut sides.from_client, None, head.body(), entry, u64::MAX).await?;
             say(sides, &answer, entry).await
         }
+        Action::Refuse(answer) => {
+            say(sides, &answer, entry).await?;
+            close_kindly(sides).await
+        }
+        Action::LoseAnswer => {
+            sides.to_server.write_all(&head.encode()).await?;
+            let output = Some(&mut sides.to_server);
+            send_body(shared, &mut sides.from_client, output, head.body(), entry, u64::MAX).await?;
+            Head::read(&mut sides.from_server).await?;
+            sides.to_client.as_ref().set_zero_linger()?;
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
         Action::Endless(answer) => {
             send_body(shared, &mut sides.from_client, None, head.body(), entry, u64::MAX).await?;
             entry.write(|exchange| exchange.status = Some(answer.status));
@@ -94,7 +106,8 @@ async fn forward(
     let answer = answer.ok_or(io::ErrorKind::UnexpectedEof)?;
     entry.write(|exchange| exchange.status = Some(answer.status()));
     sides.to_client.write_all(&answer.encode()).await?;
-    let mut body = answer.body();
+    // The head of an answer to HEAD tells of a body that does not come.
+    let mut body = if head.request().method == "HEAD" { Body::Ended } else { answer.body() };
     let (framing, mut left) = (body, most_down);
     while let Some(mut piece) = body.piece(&mut sides.from_server).await? {
         piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
@@ -114,7 +127,11 @@ async fn forward(
     if is_whole {
         return Ok(());
     }
-    // A client that still sends would lose the answer if the connection were closed at once.
+    close_kindly(sides).await
+}
+
+/// A client that still sends would lose the answer if the connection were closed at once.
+async fn close_kindly(sides: &mut Sides) -> io::Result<()> {
     sides.to_client.shutdown().await?;
     let _ = timeout(LINGER, tokio::io::copy(&mut sides.from_client, &mut tokio::io::sink())).await;
     Err(io::ErrorKind::ConnectionAborted.into())
