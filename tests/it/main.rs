@@ -18,6 +18,7 @@ mod disk_full;
 mod doctor;
 mod expiry;
 mod get;
+mod group_commit;
 mod harness;
 mod lies;
 mod malformed;

@@ -2,6 +2,7 @@
 //!
 //! Also part of the unit tests of `metadata/postgres`. Where the programs are missing, the tests fail and say so.
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -31,9 +32,15 @@ impl Postgres {
 
     /// One that the test can stop.
     pub(crate) fn start_own() -> Self {
+        Self::start_own_with(&[])
+    }
+
+    /// With environment variables for its script and for itself.
+    pub(crate) fn start_own_with(env: &[(&str, OsString)]) -> Self {
         let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test-postgres"))
             // An interrupt is for the tests; the script ends when they do.
             .process_group(0)
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
