@@ -1,4 +1,5 @@
-//! A blob on its way in: gathered into blocks while the ones before travel, its end held back until it is published.
+//! A blob on its way in: gathered into blocks, and sent when it is published; what cannot be kept travels meanwhile, its
+//! end held back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use tokio::task::JoinHandle;
 
 use super::Bucket;
-use super::body::{Chunked, Progress, body, encoded_len};
+use super::body::{Form, Progress, body};
 use super::failure::Failure;
 use super::flow::{BLOCK_BYTES, Flow};
 use super::pressure::Place;
@@ -64,7 +65,7 @@ impl StagedObject {
         let block = self.block.split().freeze();
         self.crc32c.update(&block);
         self.flow.push(block).await?;
-        if self.request.is_none() && self.flow.has_begun() {
+        if self.request.is_none() && self.flow.must_set_out() {
             self.request = Some(self.begin());
         }
         Ok(())
@@ -131,17 +132,17 @@ async fn upload(bucket: Arc<Bucket>, name: String, flow: Arc<Flow>) -> Result<()
 }
 
 async fn put(bucket: &Bucket, name: &str, flow: &Arc<Flow>, place: Place) -> Result<(), Failure> {
-    let progress = Arc::new(Progress::new());
+    let (progress, form) = (Arc::new(Progress::new()), Form::of(flow));
     let request = bucket
         .client
         .put_object()
         .bucket(&bucket.name)
         .key(name)
         .content_type("application/octet-stream")
-        .content_length(i64::try_from(encoded_len(flow.len())).map_err(|error| Failure::Refused(error.into()))?)
-        .body(body(Arc::clone(flow), &progress))
+        .content_length(i64::try_from(form.travelling_len()).map_err(|error| Failure::Refused(error.into()))?)
+        .body(body(Arc::clone(flow), form, &progress))
         .customize()
-        .interceptor(Chunked { len: flow.len() })
+        .interceptor(form)
         .send();
     tokio::select! {
         answer = request => Ok(answer.map(drop)?),
