@@ -1,8 +1,5 @@
-//! Small chunks, 64 at a time, where every sync takes 5 ms longer: how many are acknowledged, and for how many syncs.
-//!
-//! Everything that syncs is slow: the database, and the chunks' files and folders as well.
-
-use std::ffi::OsString;
+//! Small chunks, 64 at a time, where every sync of the database takes 5 ms longer: how many are acknowledged, and for how
+//! many syncs. The chunks' own files and folders sync as fast as the disk can: the database is what is measured.
 
 use anyhow::ensure;
 
@@ -30,26 +27,21 @@ pub(crate) struct Commits {
 /// SQLite, which syncs within the server's process.
 pub(crate) fn sqlite(folder: &WorkFolder, plan: Plan) -> anyhow::Result<Commits> {
     let slow = SlowSync::compile()?;
-    let haulier = Haulier::start_with(folder, "commit-sqlite", &slow_server(&slow, ".sqlite"))?;
+    let mut env = slow.settings(".sqlite");
+    env.push(("LD_PRELOAD", slow.library().into()));
+    let haulier = Haulier::start_with(folder, "commit-sqlite", &env)?;
     measure(folder, plan, "SQLite", &haulier, &slow)
 }
 
-/// Postgres: its syncs are counted, the server's are slow as well.
+/// Postgres, whose own processes sync.
 pub(crate) fn postgres(folder: &WorkFolder, plan: Plan) -> anyhow::Result<Commits> {
     let slow = SlowSync::compile()?;
     let mut env = slow.settings("/pg_wal/");
     env.push(("HAULIER_TEST_POSTGRES_PRELOAD", slow.library().into()));
     let postgres = Postgres::start(&env)?;
-    let mut env = slow_server(&slow, "of Postgres alone");
-    env.push(("HAULIER_DATABASE_URL", postgres.url.clone().into()));
-    let haulier = Haulier::start_with(folder, "commit-postgres", &env)?;
+    let url = [("HAULIER_DATABASE_URL", postgres.url.clone().into())];
+    let haulier = Haulier::start_with(folder, "commit-postgres", &url)?;
     measure(folder, plan, "Postgres", &haulier, &slow)
-}
-
-fn slow_server(slow: &SlowSync, part: &str) -> Vec<(&'static str, OsString)> {
-    let mut env = slow.settings(part);
-    env.push(("LD_PRELOAD", slow.library().into()));
-    env
 }
 
 fn measure(

@@ -7,7 +7,7 @@ use crate::garage::Garage;
 use crate::haulier::{Haulier, Transfer};
 use crate::load::{self, CONNECTIONS};
 use crate::postgres::Postgres;
-use crate::rounds::{Pair, in_turns};
+use crate::rounds::{Pair, Side, in_turns};
 
 const DIRECT: &str = "the store alone";
 
@@ -99,8 +99,8 @@ fn stored(folder: &WorkFolder, stores: &Stores, plan: Plan, chunk_bytes: u64, na
 
 fn pair(
     chunk_bytes: u64,
-    (haulier, mut ours): (&Haulier, crate::rounds::Side),
-    (garage, mut theirs): (&Garage, crate::rounds::Side),
+    (haulier, mut ours): (&Haulier, Side),
+    (garage, mut theirs): (&Garage, Side),
 ) -> anyhow::Result<Pair> {
     ours.peak_rss_bytes = haulier.process.peak_rss_bytes()?;
     theirs.peak_rss_bytes = garage.process.peak_rss_bytes()?;

@@ -1,4 +1,4 @@
-//! A Postgres of the benchmark's own, in the system's folder for temporary files, with its syncs left on.
+//! A Postgres of the benchmark's own, in the folder for temporary files, with its syncs left on.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -85,10 +85,12 @@ fn a_runtime_that_ends_is_an_error() {
     assert_eq!(futures::executor::block_on(batcher.submit(1)), Err(BatchError::Stopped));
 }
 
+type Sizes = Arc<Mutex<Vec<usize>>>;
+
 const COMMIT: Duration = Duration::from_millis(40);
 
 /// Commits that take their time, and how many there were.
-fn slow() -> (Arc<Batcher<u32, u32>>, Arc<Mutex<Vec<usize>>>) {
+fn slow() -> (Arc<Batcher<u32, u32>>, Sizes) {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sizes);
     let batcher = Batcher::spawn(8, move |items: Vec<u32>| {

@@ -95,13 +95,12 @@ async fn postgres_syncs_once_for_many_chunks() {
     let mut env = slow.settings("/pg_wal/");
     env.push(("HAULIER_TEST_POSTGRES_PRELOAD", slow.library().into()));
     env.push(("HAULIER_TEST_POSTGRES_SYNCS", "1".into()));
-    let postgres = spawn_blocking(move || Postgres::start_own_with(&env)).await.expect("no panic");
-    let (postgres, database) = spawn_blocking(|| {
+    let start = move || {
+        let postgres = Postgres::start_own_with(&env);
         let database = postgres.database();
         (postgres, database)
-    })
-    .await
-    .expect("no panic");
+    };
+    let (postgres, database) = spawn_blocking(start).await.expect("no panic");
     let server = Server::start_with(ServerOptions::default().env("HAULIER_DATABASE_URL", database.url()));
     assert_shared(&server, &slow).await;
     drop((server, database, postgres));

@@ -30,7 +30,7 @@ const TRAILER_BYTES: u64 = "\r\n0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n".len
 /// How a body travels, and what the head of its request says of that. The signature covers no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it is. Stores read it with less work: Garage takes half as long as with the other.
+    /// As it is. Stores read it with less work: Garage takes half as much processor time as for the other.
     Plain { len: u64, crc32c: u32 },
     /// Encoded.
     Chunked { len: u64 },
