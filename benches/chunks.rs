@@ -78,14 +78,15 @@ fn stored(folder: &WorkFolder, plan: Plan, chunk_bytes: u64, name: &str) -> anyh
     Ok((transfer, Haulier::start(folder, name)?))
 }
 
-fn layout(plan: Plan, chunk_bytes: u64) -> anyhow::Result<ChunkLayout> {
+/// As many whole chunks as a round may hold.
+pub(crate) fn layout(plan: Plan, chunk_bytes: u64) -> anyhow::Result<ChunkLayout> {
     // Whole chunks alone, so that all bodies are the same.
     let file_bytes = plan.bytes / chunk_bytes * chunk_bytes;
     ChunkLayout::new(ByteLen::new(file_bytes).context("too large")?, chunk_bytes).context("no such layout")
 }
 
 /// Times the work and reads what it cost its server.
-fn sampled(server: &Process, work: impl FnOnce() -> anyhow::Result<Duration>) -> anyhow::Result<Sample> {
+pub(crate) fn sampled(server: &Process, work: impl FnOnce() -> anyhow::Result<Duration>) -> anyhow::Result<Sample> {
     let before = server.cpu_seconds()?;
     let took = work()?;
     Ok(Sample { took, cpu_seconds: server.cpu_seconds()? - before })

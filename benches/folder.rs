@@ -58,6 +58,18 @@ impl WorkFolder {
         self.settle()
     }
 
+    /// As [`WorkFolder::empty`], in all folders below `path`, and without waiting for the disk.
+    pub(crate) fn empty_below(&self, path: &Path) -> anyhow::Result<()> {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => self.empty_below(&entry.path())?,
+                false => fs::File::options().write(true).open(entry.path())?.set_len(0)?,
+            }
+        }
+        Ok(())
+    }
+
     /// How long it takes to write that many bytes into a new file and to make them durable.
     pub(crate) fn time_raw_write(&self, bytes: u64) -> anyhow::Result<Duration> {
         let (path, piece) = (self.path("raw"), random_bytes(PIECE_BYTES));

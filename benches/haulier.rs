@@ -1,5 +1,6 @@
 //! The server to measure: the release program with default settings, on an empty data folder.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,9 +31,15 @@ pub(crate) struct Haulier {
 
 impl Haulier {
     pub(crate) fn start(folder: &WorkFolder, name: &str) -> anyhow::Result<Self> {
+        Self::start_with(folder, name, &[])
+    }
+
+    /// With more environment variables than the default settings need.
+    pub(crate) fn start_with(folder: &WorkFolder, name: &str, env: &[(&str, OsString)]) -> anyhow::Result<Self> {
         let data = folder.path(name);
         let mut command = Command::new(built("haulier-server")?);
         command.env_clear().env("HAULIER_LISTEN", "127.0.0.1:0").env("HAULIER_DATA_DIR", &data);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         command.stderr(File::create(folder.path(&format!("{name}.log")))?);
         let (process, address) = Process::start_server(&mut command)?;
         Ok(Self { process, address, data })

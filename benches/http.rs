@@ -15,6 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    /// What the Host header says: presigned requests are signed for it.
+    host: String,
     buffer: Vec<u8>,
 }
 
@@ -24,7 +26,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Self { stream, buffer: vec![0; READ_BYTES] })
+        Ok(Self { stream, host: address.to_string(), buffer: vec![0; READ_BYTES] })
     }
 
     /// Sends a request and hands its answer's body, piece by piece, to `take`. Anything but 2xx is an error.
@@ -34,7 +36,7 @@ impl Connection {
         body: &[u8],
         mut take: impl FnMut(&[u8]),
     ) -> anyhow::Result<u64> {
-        self.stream.write_all(request.head(body.len()).as_bytes())?;
+        self.stream.write_all(request.head(&self.host, body.len()).as_bytes())?;
         self.stream.write_all(body)?;
         let (head_end, mut filled) = self.read_head()?;
         let (status, len) = parse_head(&self.buffer[..head_end])?;
@@ -85,10 +87,10 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn head(&self, body_bytes: usize) -> String {
+    fn head(&self, host: &str, body_bytes: usize) -> String {
         let Self { method, path, token } = self;
         let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-        format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n{token}content-length: {body_bytes}\r\n\r\n")
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{token}content-length: {body_bytes}\r\n\r\n")
     }
 }
 

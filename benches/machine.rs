@@ -7,6 +7,8 @@ use anyhow::{Context as _, ensure};
 use haulier_server::clock::{Clock as _, SystemClock};
 
 use crate::folder::WorkFolder;
+use crate::garage::Garage;
+use crate::postgres::Postgres;
 use crate::{nginx, note};
 
 /// Block sizes of the cipher's baseline, in bytes.
@@ -26,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) rustc: String,
     pub(crate) nginx: String,
     pub(crate) openssl: String,
+    pub(crate) garage: String,
+    pub(crate) postgres: String,
     /// Processes that wanted to run before the first measurement, on average of a minute.
     pub(crate) load: String,
     /// MB per second of AES-256-GCM on one core, for each of [`BLOCKS`].
@@ -50,6 +54,8 @@ impl Machine {
             rustc: said("rustc", &["--version"]),
             nginx: nginx::version().unwrap_or_else(|| "none".to_owned()),
             openssl: said("openssl", &["version"]).split(" (").next().unwrap_or("?").to_owned(),
+            garage: Garage::version().unwrap_or_else(|| "none".to_owned()),
+            postgres: Postgres::version().unwrap_or_else(|| "none".to_owned()),
             load,
             cipher: cipher_speeds()?,
         })

@@ -7,14 +7,19 @@ mod bare;
 mod chunks;
 mod end_to_end;
 mod folder;
+mod garage;
+mod group_commit;
 mod haulier;
 mod http;
 mod load;
 mod machine;
 mod nginx;
+mod objects;
+mod postgres;
 mod process;
 mod report;
 mod rounds;
+mod slow_sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +69,12 @@ enum Part {
     Get,
     /// `haulier send` and `haulier get`, end to end
     Cli,
+    /// Raw chunk PUTs over Postgres and Garage, beside Garage alone
+    S3Put,
+    /// Raw chunk GETs over Postgres and Garage, beside Garage alone
+    S3Get,
+    /// Small chunks on slow syncs, on SQLite and on Postgres
+    Commit,
 }
 
 /// How much is measured.
@@ -91,27 +102,45 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let folder = WorkFolder::create(&cli.dir)?;
     let wanted = |part| cli.only.is_none_or(|only| only == part);
     let mut report = Report::new(plan, Machine::look(&folder)?);
-    if wanted(Part::Put) {
-        for size in CHUNK_SIZES {
-            report.put.push(chunks::put(&folder, plan, size)?);
-        }
-    }
-    if wanted(Part::Get) {
-        for size in CHUNK_SIZES {
-            for sending in [Sending::Sendfile, Sending::Copies] {
-                report.get.push(chunks::get(&folder, plan, size, sending)?);
-            }
-        }
-    }
-    if wanted(Part::Cli) {
-        report.cli = Some(end_to_end::measure(&folder, plan)?);
-        report.cipher_after = Some(machine::cipher_speeds()?);
-    }
+    measure(&folder, plan, wanted, &mut report)?;
     let text = report.markdown();
     print!("{text}");
     if cli.only.is_none() {
         std::fs::write(&cli.write, text).with_context(|| format!("cannot write {}", cli.write.display()))?;
         eprintln!("bench: written to {}", cli.write.display());
+    }
+    Ok(())
+}
+
+fn measure(folder: &WorkFolder, plan: Plan, wanted: impl Fn(Part) -> bool, report: &mut Report) -> anyhow::Result<()> {
+    if wanted(Part::Put) {
+        for size in CHUNK_SIZES {
+            report.put.push(chunks::put(folder, plan, size)?);
+        }
+    }
+    if wanted(Part::Get) {
+        for size in CHUNK_SIZES {
+            for sending in [Sending::Sendfile, Sending::Copies] {
+                report.get.push(chunks::get(folder, plan, size, sending)?);
+            }
+        }
+    }
+    if wanted(Part::S3Put) {
+        for size in CHUNK_SIZES {
+            report.s3_put.push(objects::put(folder, plan, size)?);
+        }
+    }
+    if wanted(Part::S3Get) {
+        for size in CHUNK_SIZES {
+            report.s3_get.push(objects::get(folder, plan, size)?);
+        }
+    }
+    if wanted(Part::Commit) {
+        report.commits = vec![group_commit::sqlite(folder, plan)?, group_commit::postgres(folder, plan)?];
+    }
+    if wanted(Part::Cli) {
+        report.cli = Some(end_to_end::measure(folder, plan)?);
+        report.cipher_after = Some(machine::cipher_speeds()?);
     }
     Ok(())
 }

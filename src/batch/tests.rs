@@ -84,3 +84,66 @@ fn a_runtime_that_ends_is_an_error() {
     drop(runtime);
     assert_eq!(futures::executor::block_on(batcher.submit(1)), Err(BatchError::Stopped));
 }
+
+type Sizes = Arc<Mutex<Vec<usize>>>;
+
+const COMMIT: Duration = Duration::from_millis(40);
+
+/// Commits that take their time, and how many there were.
+fn slow() -> (Arc<Batcher<u32, u32>>, Sizes) {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sizes);
+    let batcher = Batcher::spawn(8, move |items: Vec<u32>| {
+        seen.lock().expect("not poisoned").push(items.len());
+        async move {
+            tokio::time::sleep(COMMIT).await;
+            items
+        }
+    });
+    (Arc::new(batcher), sizes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_come_back_soon_after_a_commit_are_in_the_next_one() {
+    let (batcher, sizes) = slow();
+    let callers = (0..8).map(|number| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move {
+            // Half of them come in the middle of the others' commit.
+            tokio::time::sleep(COMMIT / 2 * (number % 2)).await;
+            for _ in 0..10 {
+                assert_eq!(batcher.submit(number).await, Ok(number));
+                tokio::time::sleep(COMMIT / 8).await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("ran");
+    }
+    // Without the moment in between both halves would go on taking turns: 20 commits of 4.
+    let sizes = sizes.lock().expect("not poisoned");
+    assert!(sizes.len() <= 12, "{sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_caller_never_waits_for_company() {
+    let (batcher, _) = slow();
+    let begun = Instant::now();
+    for item in 0..10 {
+        assert_eq!(batcher.submit(item).await, Ok(item));
+    }
+    assert_eq!(begun.elapsed(), 10 * COMMIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn company_that_does_not_come_is_waited_for_a_moment_and_once() {
+    let (batcher, sizes) = slow();
+    let (one, other) = tokio::join!(batcher.submit(1), batcher.submit(2));
+    assert_eq!((one, other), (Ok(1), Ok(2)));
+    assert_eq!(*sizes.lock().expect("not poisoned"), [2]);
+    let begun = Instant::now();
+    assert_eq!(batcher.submit(3).await, Ok(3));
+    assert_eq!(begun.elapsed(), COMMIT + COMMIT / PAUSE_PART);
+    assert_eq!(batcher.submit(4).await, Ok(4));
+    assert_eq!(begun.elapsed(), 2 * COMMIT + COMMIT / PAUSE_PART);
+}

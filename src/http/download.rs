@@ -1,6 +1,6 @@
 //! The reader's routes: info, manifest, one chunk, all chunks end to end.
 
-use actix_web::body::SizedStream;
+use actix_web::body::{BoxBody, SizedStream};
 use actix_web::http::Method;
 use actix_web::http::header::{self, ETag, EntityTag};
 use actix_web::web::Data;
@@ -16,10 +16,11 @@ use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
 use super::token::{Role, presented};
 use crate::transfer::{ByteStream, Content};
-#[cfg(not(target_os = "linux"))]
-use actix_web::body::BoxBody;
 #[cfg(target_os = "linux")]
-use {super::observe::SentBytes, super::sendfile::FileBody, super::socket::Outlet, actix_web::HttpMessage as _};
+use {
+    super::observe::SentBytes, super::passing::PassingBody, super::sendfile::FileBody, super::socket::Outlet,
+    actix_web::HttpMessage as _,
+};
 
 /// The owner may change the expiry.
 const CACHE_MANIFEST: &str = "private, no-cache";
@@ -63,27 +64,27 @@ pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Resul
     if found.index.get() == 0 && part.is_whole() {
         service.transfers.count_download(id).await;
     }
-    Ok(match by_itself(&service, &request, content) {
-        Ok(body) => response.no_chunking(part.range.end - part.range.start).body(body),
+    let len = part.range.end - part.range.start;
+    Ok(match by_itself(&service, &request, content, len) {
+        Ok(body) => response.no_chunking(len).body(body),
         Err(content) => response.body(sized(&part, content.into_stream())),
     })
 }
 
-/// A file goes by itself where its connection lends its writing end; whatever else is streamed.
+/// What is read goes by itself where its connection lends its writing end; elsewhere the framework streams it.
 #[cfg(target_os = "linux")]
-fn by_itself(service: &Service, request: &HttpRequest, content: Content) -> Result<FileBody, Content> {
+fn by_itself(service: &Service, request: &HttpRequest, content: Content, len: u64) -> Result<BoxBody, Content> {
     let sent = request.extensions().get::<SentBytes>().cloned();
-    match (content, request.conn_data::<Outlet>(), sent) {
-        (Content::File(part), Some(outlet), Some(sent)) => {
-            Ok(FileBody::new(part, outlet.clone(), service.senders.clone(), sent))
-        }
-        (content, ..) => Err(content),
-    }
+    let (Some(outlet), Some(sent)) = (request.conn_data::<Outlet>().cloned(), sent) else { return Err(content) };
+    Ok(match content {
+        Content::File(part) => BoxBody::new(FileBody::new(part, outlet, service.senders.clone(), sent)),
+        Content::Stream(bytes) => BoxBody::new(PassingBody::new(bytes, len, outlet, sent)),
+    })
 }
 
 /// Elsewhere everything is streamed.
 #[cfg(not(target_os = "linux"))]
-fn by_itself(_: &Service, _: &HttpRequest, content: Content) -> Result<BoxBody, Content> {
+fn by_itself(_: &Service, _: &HttpRequest, content: Content, _: u64) -> Result<BoxBody, Content> {
     Err(content)
 }
 

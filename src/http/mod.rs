@@ -9,6 +9,8 @@ mod download;
 mod listen;
 mod metrics;
 mod observe;
+#[cfg(target_os = "linux")]
+mod passing;
 mod path;
 mod problem;
 mod range;

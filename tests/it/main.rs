@@ -19,6 +19,7 @@ mod doctor;
 mod expiry;
 mod faults;
 mod get;
+mod group_commit;
 mod harness;
 mod lies;
 mod malformed;

@@ -1,7 +1,8 @@
-//! A body as it travels: `aws-chunked`, with the CRC-32C behind the bytes.
+//! A body as it travels: as it is, with the CRC-32C in the head, where all of it is there; else `aws-chunked`, with the
+//! CRC-32C behind the bytes.
 //!
-//! The checksum is known only when the last byte has come, so it cannot be a header. The SDK could write the same, but
-//! over plain HTTP it would also sign every chunk, which costs more than all the rest.
+//! The checksum of a body that is still arriving is known only when the last byte has come. The SDK could write the
+//! encoding as well, but over plain HTTP it would also sign every chunk, which costs more than all the rest.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,14 +32,37 @@ const SLOWEST_STORE: u64 = 128 << 10;
 /// `0`, the checksum's header, and what stands between them.
 const TRAILER_BYTES: u64 = "\r\n0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n".len() as u64;
 
+/// How a body travels, and what the head of its request says of that. The signature covers no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is. Stores read it with less work: Garage takes half as much processor time as for the other.
+    Plain { len: u64, crc32c: u32 },
+    /// Encoded.
+    Chunked { len: u64 },
+}
+
+impl Form {
+    pub(super) fn of(flow: &Flow) -> Self {
+        let len = flow.len();
+        flow.whole().map_or(Self::Chunked { len }, |crc32c| Self::Plain { len, crc32c })
+    }
+
+    /// The length of the body as it travels.
+    pub(super) fn travelling_len(self) -> u64 {
+        match self {
+            Self::Plain { len, .. } => len,
+            Self::Chunked { len } => encoded_len(len),
+        }
+    }
+}
+
 /// Makes the body of one request from the beginning of `flow`. It breaks off once `progress` is dropped.
-pub(super) fn body(flow: Arc<Flow>, progress: &Arc<Progress>) -> ByteStream {
-    let stream = frames(flow, Arc::downgrade(progress));
+pub(super) fn body(flow: Arc<Flow>, form: Form, progress: &Arc<Progress>) -> ByteStream {
+    let stream = frames(flow, form, Arc::downgrade(progress));
     ByteStream::new(SdkBody::from_body_1_x(StreamBody::new(stream)))
 }
 
-/// The length of a body of `len` bytes as it travels.
-pub(super) fn encoded_len(len: u64) -> u64 {
+fn encoded_len(len: u64) -> u64 {
     let block = BLOCK_BYTES as u64;
     let (whole, rest) = (len / block, len % block);
     let of_rest = if rest > 0 { head(rest, false).len() as u64 } else { 0 };
@@ -53,46 +77,62 @@ fn head(len: u64, is_first: bool) -> String {
     format!("{line_break}{len:X}\r\n")
 }
 
-fn frames(flow: Arc<Flow>, progress: Weak<Progress>) -> impl Stream<Item = io::Result<Frame<Bytes>>> + Send + Sync {
-    let begin = Some(Cursor { flow, progress, number: 0, block: None });
+fn frames(
+    flow: Arc<Flow>,
+    form: Form,
+    progress: Weak<Progress>,
+) -> impl Stream<Item = io::Result<Frame<Bytes>>> + Send + Sync {
+    let begin = Some(Cursor { flow, form, progress, number: 0, block: None, is_over: false });
     stream::unfold(begin, |cursor| async move {
         let mut cursor = cursor?;
-        let (bytes, is_last) = match cursor.next().await {
-            Ok(next) => next,
-            Err(error) => return Some((Err(error), None)),
-        };
-        Some((Ok(Frame::data(bytes)), (!is_last).then_some(cursor)))
+        match cursor.next().await {
+            Ok(bytes) => Some((Ok(Frame::data(bytes?)), Some(cursor))),
+            Err(error) => Some((Err(error), None)),
+        }
     })
 }
 
 struct Cursor {
     flow: Arc<Flow>,
+    form: Form,
     progress: Weak<Progress>,
     number: usize,
     /// The block whose head has just gone.
     block: Option<Bytes>,
+    is_over: bool,
 }
 
 impl Cursor {
-    /// The next bytes, and whether they are the last.
-    async fn next(&mut self) -> io::Result<(Bytes, bool)> {
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.is_over {
+            return Ok(None);
+        }
         if let Some(block) = self.block.take() {
             self.progress()?.moved(block.len());
-            return Ok((block, false));
+            return Ok(Some(block));
         }
         let is_first = self.number == 0;
         self.progress()?.waits();
         let next = self.flow.next(self.number, || self.progress.strong_count() > 0).await;
         self.progress()?.moved(0);
-        match next {
-            Next::Block(block) => {
+        match (next, self.form) {
+            (Next::Block(block), Form::Plain { .. }) => {
+                self.number += 1;
+                self.progress()?.moved(block.len());
+                Ok(Some(block))
+            }
+            (Next::Block(block), Form::Chunked { .. }) => {
                 let head = head(block.len() as u64, is_first);
                 self.number += 1;
                 self.block = Some(block);
-                Ok((head.into(), false))
+                Ok(Some(head.into()))
             }
-            Next::End(crc32c) => Ok((trailer(crc32c, is_first).into(), true)),
-            Next::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
+            (Next::End(crc32c), form) => {
+                self.is_over = true;
+                Ok(matches!(form, Form::Chunked { .. }).then(|| trailer(crc32c, is_first).into()))
+            }
+            (Next::Cut, _) => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 
@@ -103,7 +143,7 @@ impl Cursor {
 
 fn trailer(crc32c: u32, is_first: bool) -> String {
     let line_break = if is_first { "" } else { "\r\n" };
-    format!("{line_break}0\r\n{CHECKSUM_HEADER}:{}\r\n\r\n", STANDARD.encode(crc32c.to_be_bytes()))
+    format!("{line_break}0\r\n{CHECKSUM_HEADER}:{}\r\n\r\n", encoded(crc32c))
 }
 
 /// Who is waited for, and since when: the client, or the store.
@@ -163,16 +203,9 @@ impl Progress {
     }
 }
 
-/// Says in the request's head what [`body`] writes, and that the signature does not cover it.
-#[derive(Debug)]
-pub(super) struct Chunked {
-    /// The length before the encoding.
-    pub(super) len: u64,
-}
-
-impl Intercept for Chunked {
+impl Intercept for Form {
     fn name(&self) -> &'static str {
-        "Chunked"
+        "Form"
     }
 
     fn modify_before_signing(
@@ -182,12 +215,25 @@ impl Intercept for Chunked {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let headers = context.request_mut().headers_mut();
-        headers.insert("content-encoding", "aws-chunked");
-        headers.insert("x-amz-decoded-content-length", self.len.to_string());
-        headers.insert("x-amz-trailer", CHECKSUM_HEADER);
-        bag.interceptor_state().store_put(PayloadSigningOverride::StreamingUnsignedPayloadTrailer);
+        match self {
+            Self::Plain { crc32c, .. } => {
+                headers.insert(CHECKSUM_HEADER, encoded(*crc32c));
+                bag.interceptor_state().store_put(PayloadSigningOverride::UnsignedPayload);
+            }
+            Self::Chunked { len } => {
+                headers.insert("content-encoding", "aws-chunked");
+                headers.insert("x-amz-decoded-content-length", len.to_string());
+                headers.insert("x-amz-trailer", CHECKSUM_HEADER);
+                bag.interceptor_state().store_put(PayloadSigningOverride::StreamingUnsignedPayloadTrailer);
+            }
+        }
         Ok(())
     }
+}
+
+/// A checksum as it travels.
+fn encoded(crc32c: u32) -> String {
+    STANDARD.encode(crc32c.to_be_bytes())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Bytes between a client that sends them and a request that takes them on to the store.
 //!
-//! The last two blocks are held back until they are released: a store that has not seen the end of a body keeps nothing
-//! of it. A flow that keeps its blocks can be read again from the beginning; another one holds only a few at a time, so
-//! that a slow store slows the client down and never fills memory.
+//! A flow that keeps its blocks is read when it is whole and released, and can be read again from the beginning. Another
+//! one holds only a few at a time, so that a slow store slows the client down and never fills memory. Its last two blocks
+//! are held back until they are released: a store that has not seen the end of a body keeps nothing of it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,9 +93,15 @@ impl Flow {
         self.state().gone == 0
     }
 
-    /// Whether there is anything that may travel before the end is released.
-    pub(super) fn has_begun(&self) -> bool {
-        self.state().blocks.len() > MOST_WAITING
+    /// Whether bytes must leave before all of them have come, because nobody keeps them.
+    pub(super) fn must_set_out(&self) -> bool {
+        !self.keeps() && self.state().blocks.len() > MOST_WAITING
+    }
+
+    /// The CRC-32C, if all bytes are there and may go.
+    pub(super) fn whole(&self) -> Option<u32> {
+        let state = self.state();
+        state.released.filter(|_| state.gone == 0 && self.keeps())
     }
 
     /// Hands over a block; waits while too many wait already, and fails once the reader has given up.

@@ -1,5 +1,5 @@
-//! A blob, or a part of one, on its way in: gathered into blocks while the ones before travel, its end held back until
-//! it is published.
+//! A blob, or a part of one, on its way in: gathered into blocks, and sent when it is published; what cannot be kept
+//! travels meanwhile, its end held back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use tokio::task::JoinHandle;
 
 use super::Bucket;
-use super::body::{Chunked, Progress, body, encoded_len};
+use super::body::{Form, Progress, body};
 use super::failure::Failure;
 use super::flow::{BLOCK_BYTES, Flow};
 use super::pressure::Place;
@@ -114,7 +114,7 @@ impl StagedObject {
         let block = self.block.split().freeze();
         self.crc32c.update(&block);
         self.flow.push(block).await?;
-        if self.request.is_none() && self.flow.has_begun() {
+        if self.request.is_none() && self.flow.must_set_out() {
             self.request = self.begin();
         }
         Ok(())
@@ -202,20 +202,19 @@ async fn put(
     flow: &Arc<Flow>,
     place: Place,
 ) -> Result<Option<String>, Failure> {
-    let progress = Arc::new(Progress::new());
-    let len = i64::try_from(encoded_len(flow.len())).map_err(|error| Failure::Refused(error.into()))?;
-    let body = body(Arc::clone(flow), &progress);
-    let chunked = Chunked { len: flow.len() };
+    let (progress, form) = (Arc::new(Progress::new()), Form::of(flow));
+    let len = i64::try_from(form.travelling_len()).map_err(|error| Failure::Refused(error.into()))?;
+    let body = body(Arc::clone(flow), form, &progress);
     let request = async {
         match target {
             Target::Object => {
                 let request = bucket.client.put_object().bucket(&bucket.name).key(name).content_length(len).body(body);
-                let request = request.content_type("application/octet-stream").customize().interceptor(chunked);
+                let request = request.content_type("application/octet-stream").customize().interceptor(form);
                 Ok(request.send().await?.e_tag)
             }
             Target::Part { upload_id, number } => {
                 let request = bucket.client.upload_part().bucket(&bucket.name).key(name).content_length(len).body(body);
-                let request = request.upload_id(upload_id).part_number(*number).customize().interceptor(chunked);
+                let request = request.upload_id(upload_id).part_number(*number).customize().interceptor(form);
                 Ok(request.send().await?.e_tag)
             }
         }

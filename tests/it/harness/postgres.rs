@@ -35,7 +35,14 @@ impl Postgres {
 
     /// One that the test can stop.
     pub(crate) fn start_own() -> Self {
-        Self::start_by(Command::new(SCRIPT))
+        Self::start_own_with(&[])
+    }
+
+    /// With environment variables for its script and for itself.
+    pub(crate) fn start_own_with(env: &[(&str, OsString)]) -> Self {
+        let mut command = Command::new(SCRIPT);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        Self::start_by(command)
     }
 
     /// The same with its data below a folder, as a program with its arguments sees it that runs the script.

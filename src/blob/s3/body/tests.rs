@@ -5,9 +5,9 @@ use futures::TryStreamExt as _;
 use super::super::flow::Keeping;
 use super::*;
 
-async fn encoded(flow: &Arc<Flow>) -> io::Result<Vec<u8>> {
+async fn travelling(flow: &Arc<Flow>, form: Form) -> io::Result<Vec<u8>> {
     let progress = Arc::new(Progress::new());
-    let frames: Vec<_> = frames(Arc::clone(flow), Arc::downgrade(&progress)).try_collect().await?;
+    let frames: Vec<_> = frames(Arc::clone(flow), form, Arc::downgrade(&progress)).try_collect().await?;
     Ok(frames.into_iter().flat_map(|frame| frame.into_data().expect("data")).collect())
 }
 
@@ -17,8 +17,28 @@ async fn a_small_body_as_the_specification_writes_it() {
     flow.push(Bytes::from_static(b"123456789")).await.expect("taken");
     flow.release(0xE306_9283);
     let expected = "9\r\n123456789\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n";
-    assert_eq!(encoded(&flow).await.expect("whole"), expected.as_bytes());
-    assert_eq!(encoded_len(9), expected.len() as u64);
+    let form = Form::Chunked { len: 9 };
+    assert_eq!(travelling(&flow, form).await.expect("whole"), expected.as_bytes());
+    assert_eq!(form.travelling_len(), expected.len() as u64);
+}
+
+#[tokio::test]
+async fn what_is_whole_and_kept_travels_as_it_is() {
+    let flow = Arc::new(Flow::new(9, Keeping::Small));
+    for half in ["12345", "6789"] {
+        flow.push(Bytes::from_static(half.as_bytes())).await.expect("taken");
+    }
+    assert_eq!(Form::of(&flow), Form::Chunked { len: 9 }, "nobody knows the checksum yet");
+    flow.release(0xE306_9283);
+    let form = Form::of(&flow);
+    assert_eq!(form, Form::Plain { len: 9, crc32c: 0xE306_9283 });
+    assert_eq!(travelling(&flow, form).await.expect("whole"), b"123456789");
+    assert_eq!(form.travelling_len(), 9);
+
+    let flow = Arc::new(Flow::new(9, Keeping::No));
+    flow.push(Bytes::from_static(b"123456789")).await.expect("taken");
+    flow.release(0xE306_9283);
+    assert_eq!(Form::of(&flow), Form::Chunked { len: 9 }, "it may have set out already");
 }
 
 #[tokio::test]
@@ -33,7 +53,8 @@ async fn the_announced_length_is_the_length() {
             rest -= piece;
         }
         flow.release(1);
-        assert_eq!(encoded(&flow).await.expect("whole").len() as u64, encoded_len(len), "{len}");
+        let form = Form::Chunked { len };
+        assert_eq!(travelling(&flow, form).await.expect("whole").len() as u64, form.travelling_len(), "{len}");
     }
 }
 
@@ -42,11 +63,14 @@ async fn a_body_that_was_given_up_breaks_off() {
     let flow = Arc::new(Flow::new(9, Keeping::Small));
     flow.push(Bytes::from_static(b"123456789")).await.expect("taken");
     flow.release(1);
-    let progress = Arc::new(Progress::new());
-    let frames = frames(Arc::clone(&flow), Arc::downgrade(&progress));
-    drop(progress);
-    let frames: Result<Vec<_>, _> = frames.try_collect().await;
-    assert_eq!(frames.expect_err("no clean end").kind(), io::ErrorKind::ConnectionAborted);
+    let mut progress = Arc::new(Progress::new());
+    for form in [Form::of(&flow), Form::Chunked { len: 9 }] {
+        let frames = frames(Arc::clone(&flow), form, Arc::downgrade(&progress));
+        let reading = frames.try_collect::<Vec<_>>();
+        let given_up = std::mem::replace(&mut progress, Arc::new(Progress::new()));
+        drop(given_up);
+        assert_eq!(reading.await.expect_err("no clean end").kind(), io::ErrorKind::ConnectionAborted);
+    }
 }
 
 #[tokio::test(start_paused = true)]
