@@ -1,7 +1,8 @@
 //! Group commit: while one batch is being committed, the next one gathers.
 //!
 //! A batch is whatever arrived during the last commit. Where commits are slow, those who were answered together get a
-//! moment to come back together, or each would sit out half of a commit first. A single caller never waits for company.
+//! moment to come back together, or each would sit out half of a commit first. Who was alone in a commit never waits for
+//! company.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -72,17 +72,20 @@ where
 fn of_answer(status: u16, code: &str, text: &str) -> Failure {
     let said = || anyhow::anyhow!("the store answered {status} {code}");
     // Garage calls a full disk 503 ServiceUnavailable, and MinIO, when it did not see it coming, 500 InternalError.
-    if status >= 500 && text.to_ascii_lowercase().contains("no space left on device") {
+    // What a store finds out only after its 200 stands in the body, behind that status.
+    if (status >= 500 || status == 200) && text.to_ascii_lowercase().contains("no space left on device") {
         return Failure::Full;
     }
     match (code, status) {
         ("NoSuchBucket", _) => Failure::Refused(said()),
-        ("NoSuchKey" | "NotFound" | "InvalidRange", _) | (_, 404 | 416) => Failure::Absent,
+        ("NoSuchKey" | "NoSuchUpload" | "NotFound" | "InvalidRange", _) | (_, 404 | 416) => Failure::Absent,
         ("XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" | "InsufficientStorage" | "QuotaExceeded", _)
         | (_, 507) => Failure::Full,
-        ("SlowDown" | "SlowDownRead" | "SlowDownWrite" | "TooManyRequests" | "Throttling", _) | (_, 429 | 503) => {
-            Failure::Overloaded(said())
-        }
+        (
+            "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "TooManyRequests" | "Throttling" | "ServiceUnavailable",
+            _,
+        )
+        | (_, 429 | 503) => Failure::Overloaded(said()),
         // Damaged or cut on the way (the first three say that the checksum is wrong), or credentials being exchanged.
         (
             "BadDigest"
@@ -91,6 +94,7 @@ fn of_answer(status: u16, code: &str, text: &str) -> Failure {
             | "IncompleteBody"
             | "RequestTimeout"
             | "OperationAborted"
+            | "InternalError"
             | "ExpiredToken",
             _,
         )

@@ -1,7 +1,7 @@
 //! Multipart uploads: begun, completed, aborted; and those that nobody completes, found and aborted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -26,6 +26,8 @@ pub(super) use staged::{Memory, PART_BYTES, StagedParts};
 
 /// A store puts thousands of parts together before it answers: AWS speaks of minutes.
 const COMPLETE_TIMEOUT: Duration = Duration::from_mins(5);
+/// It is said once that they cannot be listed, not with each transfer that is removed.
+static TOLD: Once = Once::new();
 
 /// A multipart upload that was begun. Dropped before it was completed, it is aborted.
 struct Multipart {
@@ -212,8 +214,18 @@ async fn page(
     let request = bucket.client.list_multipart_uploads().bucket(&bucket.name).set_prefix(prefix);
     let request = request.encoding_type(EncodingType::Url);
     match request.set_key_marker(key).set_upload_id_marker(upload).send().await {
-        // A store without this list keeps what was not completed, or has a rule of its own.
-        Err(SdkError::ServiceError(answer)) if answer.err().code() == Some("NotImplemented") => {
+        // A store without this list keeps what was not completed, or has a rule of its own. Where only the right to it is
+        // missing, everything else can still be removed.
+        Err(SdkError::ServiceError(answer))
+            if matches!(answer.err().code(), Some("NotImplemented" | "MethodNotAllowed" | "AccessDenied")) =>
+        {
+            TOLD.call_once(|| {
+                let code = answer.err().code();
+                tracing::warn!(
+                    code,
+                    "multipart uploads cannot be listed: those that nobody completes stay in the store"
+                );
+            });
             Ok(ListMultipartUploadsOutput::builder().build())
         }
         page => Ok(page?),

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, Digest};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::Bucket;
 use super::body::{Form, Progress, body};
@@ -20,6 +21,8 @@ use crate::store::StoreError;
 
 /// How often a request under way is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// A body that failed sooner is sent again: half of what clients wait for their answer, so that two tries fit.
+const REPEATED_WITHIN: Duration = Duration::from_secs(45);
 /// A client that is slower than this gives its place at the store to others: one that trickles must not hold it.
 const SLOW_CLIENT: Duration = Duration::from_secs(2);
 
@@ -69,7 +72,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Waits for the store's answer: the ETag, if there is one.
-    pub(super) async fn sent(mut self) -> Result<Option<String>, StoreError> {
+    pub(super) async fn sent(&mut self) -> Result<Option<String>, StoreError> {
         (&mut self.request.0).await.map_err(StoreError::unavailable)?
     }
 
@@ -167,7 +170,8 @@ impl StagedBlob for StagedObject {
     }
 
     async fn publish(self: Box<Self>) -> Result<(), StoreError> {
-        self.send()?.sent().await.map(drop)
+        let mut sending = self.send()?;
+        sending.sent().await.map(drop)
     }
 }
 
@@ -187,8 +191,15 @@ async fn upload(
     flow: Arc<Flow>,
 ) -> Result<Option<String>, StoreError> {
     let once = |place| put(&bucket, &name, &target, &flow, place);
-    // Nobody can read again what was not kept.
-    let outcome = bucket.retry.repeat(once, || flow.can_begin_again()).await.map_err(StoreError::from);
+    // Nobody can read again what was not kept, and nobody waits for what has taken so long already.
+    let begun = Instant::now();
+    let can_repeat = || flow.can_begin_again() && begun.elapsed() < REPEATED_WITHIN;
+    let outcome = match bucket.retry.repeat(once, can_repeat).await {
+        Err(Failure::Absent) if matches!(target, Target::Part { .. }) => {
+            Err(StoreError::unavailable(anyhow::anyhow!("the multipart upload was ended meanwhile")))
+        }
+        outcome => outcome.map_err(StoreError::from),
+    };
     if let Err(error) = &outcome {
         flow.fail(error.clone());
     }

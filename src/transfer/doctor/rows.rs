@@ -72,8 +72,11 @@ impl Case<'_> {
         let mut list = self.transfers.blobs.blobs_of(transfer.id);
         while let Some(listed) = list.try_next().await? {
             match BlobKey::from_name(transfer.id, &listed.name) {
-                None => self.found(&Finding::new(Damage::ForeignName, Some(transfer.id)).found(listed.name)),
-                Some(BlobKey::Meta(_) | BlobKey::Payload(_)) => {}
+                // A transfer of chunks has no payload.
+                None | Some(BlobKey::Payload(_)) => {
+                    self.found(&Finding::new(Damage::ForeignName, Some(transfer.id)).found(listed.name));
+                }
+                Some(BlobKey::Meta(_)) => {}
                 Some(BlobKey::Chunk(_, index)) => match transfer.layout.sealed_len(index) {
                     Some(len) if len == listed.len => places.add(index),
                     Some(_) => {}

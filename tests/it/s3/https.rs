@@ -40,7 +40,7 @@ async fn a_store_behind_https_is_used_where_its_authority_is_trusted_and_refused
     assert!(objects.url.contains("endpoint=https://"));
 
     let options = ServerOptions::default().env("SSL_CERT_FILE", folder.path().join("authority.pem"));
-    let (_server, http) = objects.serve_at(&objects.url, options).await;
+    let (server, http) = objects.serve_at(&objects.url, options).await;
     let sample = Sample::new(5 * (1 << 20) + 3, 1 << 20);
     sample.send(&http).await;
     for index in 0..6 {
@@ -49,8 +49,7 @@ async fn a_store_behind_https_is_used_where_its_authority_is_trusted_and_refused
     sample.delete(&http).await.ok();
 
     let refused = Command::new(env!("CARGO_BIN_EXE_haulier-server"))
-        .env("HAULIER_DATA_DIR", folder.path().join("data"))
-        .env("HAULIER_LISTEN", "127.0.0.1:0")
+        .env("HAULIER_DATA_DIR", server.data_dir())
         .env("HAULIER_BLOB_URL", &objects.url)
         .env("AWS_ACCESS_KEY_ID", &store.access_key)
         .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)

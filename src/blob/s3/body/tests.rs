@@ -102,3 +102,23 @@ async fn a_store_has_time_for_what_was_handed_over_and_not_for_ever() {
     tokio::time::advance(second).await;
     assert!(progress.store_is_silent(second), "buffers hold only so much");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_handed_over_counts_in_both_forms() {
+    let second = Duration::from_secs(1);
+    let len = 10 * SLOWEST_STORE;
+    let flow = Arc::new(Flow::new(len, Keeping::Small));
+    for _ in 0..len / BLOCK_BYTES as u64 {
+        flow.push(Bytes::from(vec![7; BLOCK_BYTES])).await.expect("taken");
+    }
+    flow.release(1);
+    for form in [Form::of(&flow), Form::Chunked { len }] {
+        let progress = Arc::new(Progress::new());
+        let frames = frames(Arc::clone(&flow), form, Arc::downgrade(&progress));
+        frames.try_collect::<Vec<_>>().await.expect("whole");
+        tokio::time::advance(10 * second).await;
+        assert!(!progress.store_is_silent(second), "{form:?}");
+        tokio::time::advance(second).await;
+        assert!(progress.store_is_silent(second), "{form:?}");
+    }
+}

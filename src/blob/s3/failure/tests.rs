@@ -27,6 +27,10 @@ fn each_answer_calls_for_something_else() {
         ("ServiceUnavailable", 503, "overloaded"),
         ("", 429, "overloaded"),
         ("InternalError", 500, "away"),
+        // Found out after the head of the answer had left.
+        ("InternalError", 200, "away"),
+        ("ServiceUnavailable", 200, "overloaded"),
+        ("NoSuchUpload", 200, "absent"),
         ("RequestTimeout", 400, "away"),
         ("BadDigest", 400, "away"),
         ("InvalidDigest", 400, "away"),
@@ -48,6 +52,7 @@ fn a_full_disk_as_garage_and_minio_tell_it() {
     let minio = "We encountered an internal error, please try again.: cause(no space left on device)";
     assert!(matches!(of_answer(503, "ServiceUnavailable", garage), Failure::Full));
     assert!(matches!(of_answer(500, "InternalError", minio), Failure::Full));
+    assert!(matches!(of_answer(200, "InternalError", minio), Failure::Full));
 }
 
 #[test]

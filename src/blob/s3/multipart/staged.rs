@@ -1,8 +1,9 @@
 //! A blob that arrives in parts, each of which travels, and is tried again, by itself. It becomes one when it is
 //! published.
 //!
-//! Where the length is known, a part travels while it arrives. Otherwise it is gathered first, because its length stands
-//! at its beginning; what fits into one part becomes a plain object then.
+//! A part travels when it is whole, or while it arrives where there is no memory for it. Where the length of the blob is
+//! not known it is always gathered, because its length stands at its beginning; what fits into one part becomes a plain
+//! object then.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -187,9 +188,12 @@ impl StagedParts {
 
     /// Waits for the part that has been under way for longest.
     async fn settle_first(&mut self) -> Result<(), StoreError> {
-        let Some((number, part)) = self.under_way.pop_front() else { return Ok(()) };
+        // Taken out when it is over, not before: whoever drops this has to wait for it.
+        let Some((number, part)) = self.under_way.front_mut() else { return Ok(()) };
         let crc32c = STANDARD.encode(part.crc32c.to_be_bytes());
-        let e_tag = part.sent().await?;
+        let (number, sent) = (*number, part.sent().await);
+        self.under_way.pop_front();
+        let e_tag = sent?;
         let part = CompletedPart::builder().part_number(number).set_e_tag(e_tag).checksum_crc32_c(crc32c);
         self.stored.push(part.build());
         Ok(())
