@@ -137,6 +137,9 @@ impl fmt::Debug for Content {
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Begins a blob. Nobody sees it before [`StagedBlob::publish`].
+    ///
+    /// Of two writers of one key at once, one wins whole; which, the store may not know itself. Whoever minds lets one
+    /// publish alone, as reservations do for chunks.
     async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError>;
 
     /// Writes a small blob whole, over whatever was there; durable when it returns.

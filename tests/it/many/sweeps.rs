@@ -84,9 +84,11 @@ async fn what_a_killed_server_was_sweeping_is_swept_by_the_others() {
     let kept = Sample::new(65_537, 65_536);
     ended(&fleet, COUNT).await;
     kept.send(&fleet.http[1]).await;
-    // Between two batches it would have nothing in its hands: then once more.
+    // Between two batches it would have nothing in its hands, and where everything is slow it may be done: then again.
     while rows(&fleet, "sweep_claimed_until IS NOT NULL").await == 0 {
-        assert!(rows(&fleet, "blobs_removed = 0 AND state = 'pending'").await > 0, "killed too late each time");
+        if rows(&fleet, "blobs_removed = 0 AND state = 'pending'").await == 0 {
+            ended(&fleet, COUNT).await;
+        }
         let address = fleet.servers[0].address().to_owned();
         let before = removals(&fleet.http[0]).await;
         delete_one(&fleet.http[0]).await;
