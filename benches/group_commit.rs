@@ -1,7 +1,12 @@
 //! Small chunks, 64 at a time, where every sync of the database takes 5 ms longer: how many are acknowledged, and for how
-//! many syncs. The chunks' own files and folders sync as fast as the disk can: the database is what is measured.
+//! many syncs. The chunks themselves are in memory, where a sync is nothing: the database is what is measured.
 
-use anyhow::ensure;
+use std::ffi::OsString;
+use std::fs;
+
+use anyhow::{Context as _, ensure};
+use haulier_wire::TransferId;
+use tempfile::TempDir;
 
 use crate::chunks::layout;
 use crate::folder::{WorkFolder, random_bytes};
@@ -13,6 +18,9 @@ use crate::{Plan, load, note};
 /// Requests under way at a time.
 pub(crate) const IN_FLIGHT: usize = 64;
 pub(crate) const CHUNK_BYTES: u64 = 64 << 10;
+
+/// Where files are in memory on every Linux.
+const MEMORY: &str = "/dev/shm";
 
 /// One database's rounds.
 #[derive(Clone, Debug)]
@@ -27,10 +35,12 @@ pub(crate) struct Commits {
 /// SQLite, which syncs within the server's process.
 pub(crate) fn sqlite(folder: &WorkFolder, plan: Plan) -> anyhow::Result<Commits> {
     let slow = SlowSync::compile()?;
+    let blobs = Blobs::make()?;
     let mut env = slow.settings(".sqlite");
     env.push(("LD_PRELOAD", slow.library().into()));
+    env.push(blobs.setting());
     let haulier = Haulier::start_with(folder, "commit-sqlite", &env)?;
-    measure(folder, plan, "SQLite", &haulier, &slow)
+    measure(plan, "SQLite", &haulier, &blobs, &slow)
 }
 
 /// Postgres, whose own processes sync.
@@ -39,16 +49,36 @@ pub(crate) fn postgres(folder: &WorkFolder, plan: Plan) -> anyhow::Result<Commit
     let mut env = slow.settings("/pg_wal/");
     env.push(("HAULIER_TEST_POSTGRES_PRELOAD", slow.library().into()));
     let postgres = Postgres::start(&env)?;
-    let url = [("HAULIER_DATABASE_URL", postgres.url.clone().into())];
-    let haulier = Haulier::start_with(folder, "commit-postgres", &url)?;
-    measure(folder, plan, "Postgres", &haulier, &slow)
+    let blobs = Blobs::make()?;
+    let env = [("HAULIER_DATABASE_URL", postgres.url.clone().into()), blobs.setting()];
+    let haulier = Haulier::start_with(folder, "commit-postgres", &env)?;
+    measure(plan, "Postgres", &haulier, &blobs, &slow)
+}
+
+/// A folder in memory for the chunks of one server.
+struct Blobs(TempDir);
+
+impl Blobs {
+    fn make() -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix_in("haulier-bench-", MEMORY);
+        Ok(Self(folder.with_context(|| format!("chunks are kept in {MEMORY}"))?))
+    }
+
+    fn setting(&self) -> (&'static str, OsString) {
+        ("HAULIER_BLOB_URL", format!("file://{}", self.0.path().display()).into())
+    }
+
+    /// Makes room for the next round.
+    fn forget(&self, id: TransferId) -> anyhow::Result<()> {
+        Ok(fs::remove_dir_all(self.0.path().join(format!("transfers/{id}/chunks")))?)
+    }
 }
 
 fn measure(
-    folder: &WorkFolder,
     plan: Plan,
     database: &'static str,
     haulier: &Haulier,
+    blobs: &Blobs,
     slow: &SlowSync,
 ) -> anyhow::Result<Commits> {
     let layout = layout(plan, CHUNK_BYTES)?;
@@ -61,7 +91,7 @@ fn measure(
         let took = load::put_distinct(haulier.address, IN_FLIGHT, chunks, &body, round, request)?;
         let syncs = slow.counted()? - before;
         ensure!(syncs > 0, "no sync was counted: the library is not loaded");
-        folder.empty(&haulier.chunk_folder(transfer.id))?;
+        blobs.forget(transfer.id)?;
         let (speed, per_sync) = (f64::from(chunks) / took.as_secs_f64(), ratio(chunks, syncs));
         note(format_args!("group commit on {database}, round {round}: {speed:.0}/s, {per_sync:.1} for each sync"));
         if round > 0 {
