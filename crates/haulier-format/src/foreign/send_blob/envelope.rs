@@ -1,9 +1,11 @@
 //! SGMETA, which stands before the content and names it. Three shapes are in circulation, and each of the legacy
 //! system's readers damages the files of the other's writer; told apart by parsing, none of them is mistaken.
 //!
-//!     A   "SGMETA" 00 || u32be length || JSON || content
-//!     B   "SGMETA"    || u32be length || JSON || content      the one that is written
-//!     C   "SGMETA" 00 || JSON || content
+//! ```text
+//! A   "SGMETA" 00 || u32be length || JSON || content
+//! B   "SGMETA"    || u32be length || JSON || content      the one that is written
+//! C   "SGMETA" 00 || JSON || content
+//! ```
 
 use serde_json::{Map, Value, json};
 
