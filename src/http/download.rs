@@ -18,7 +18,7 @@ use super::token::{Role, presented};
 use crate::transfer::{ByteStream, Content};
 #[cfg(target_os = "linux")]
 use {
-    super::observe::SentBytes, super::passing::PassingBody, super::sendfile::FileBody, super::socket::Outlet,
+    super::observe::SentBytes, super::passing::passing_body, super::sendfile::file_body, super::socket::Outlet,
     actix_web::HttpMessage as _,
 };
 
@@ -77,8 +77,8 @@ fn by_itself(service: &Service, request: &HttpRequest, content: Content, len: u6
     let sent = request.extensions().get::<SentBytes>().cloned();
     let (Some(outlet), Some(sent)) = (request.conn_data::<Outlet>().cloned(), sent) else { return Err(content) };
     Ok(match content {
-        Content::File(part) => BoxBody::new(FileBody::new(part, outlet, service.senders.clone(), sent)),
-        Content::Stream(bytes) => BoxBody::new(PassingBody::new(bytes, len, outlet, sent)),
+        Content::File(part) => BoxBody::new(file_body(part, outlet, service.senders.clone(), sent)),
+        Content::Stream(bytes) => BoxBody::new(passing_body(bytes, len, outlet, sent)),
     })
 }
 

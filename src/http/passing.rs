@@ -1,41 +1,20 @@
 //! A body that arrives from elsewhere and goes on into the connection, past the framework, which would copy it.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Buf as _, Bytes};
 use futures::StreamExt as _;
-use futures::stream::{self, LocalBoxStream};
+use futures::stream;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::observe::SentBytes;
-use super::socket::Outlet;
+use super::socket::{LendingBody, Outlet};
 use crate::transfer::ByteStream;
 
-/// A stream as a body. Its length must be announced beside it: the framework is to count nothing.
-pub(super) struct PassingBody(LocalBoxStream<'static, io::Result<Bytes>>);
-
-impl PassingBody {
-    /// `bytes` must have exactly `len`; otherwise the connection ends with it.
-    pub(super) fn new(bytes: ByteStream, len: u64, outlet: Outlet, sent: SentBytes) -> Self {
-        let next = move |step: Step| step.next(outlet.clone(), sent.clone());
-        Self(stream::try_unfold(Step::Head(bytes, len), next).boxed_local())
-    }
-}
-
-impl MessageBody for PassingBody {
-    type Error = io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.0.poll_next_unpin(context)
-    }
+/// A stream as a body. `bytes` must have exactly `len`; otherwise the connection ends with it.
+pub(super) fn passing_body(bytes: ByteStream, len: u64, outlet: Outlet, sent: SentBytes) -> LendingBody {
+    LendingBody::new(stream::try_unfold(Step::Head(bytes, len), move |step| step.next(outlet.clone(), sent.clone())))
 }
 
 /// What is to be done next.

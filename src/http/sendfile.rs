@@ -4,14 +4,10 @@
 //! a bounded number of them, and none ever waits long for a reader.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
-use futures::StreamExt as _;
-use futures::stream::{self, LocalBoxStream};
+use futures::stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::sendfile;
 use rustix::io::Errno;
@@ -22,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::observe::SentBytes;
-use super::socket::Outlet;
+use super::socket::{LendingBody, Outlet};
 use crate::transfer::FilePart;
 
 /// Threads that may be sending, in the whole process.
@@ -47,28 +43,9 @@ impl Senders {
     }
 }
 
-/// The part of a file as a body. Its length must be announced beside it: the framework is to count nothing.
-pub(super) struct FileBody(LocalBoxStream<'static, io::Result<Bytes>>);
-
-impl FileBody {
-    pub(super) fn new(part: FilePart, outlet: Outlet, senders: Senders, sent: SentBytes) -> Self {
-        Self(
-            stream::try_unfold(Step::Head(part, sent), move |step| step.next(outlet.clone(), senders.clone()))
-                .boxed_local(),
-        )
-    }
-}
-
-impl MessageBody for FileBody {
-    type Error = io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.0.poll_next_unpin(context)
-    }
+/// The part of a file as a body.
+pub(super) fn file_body(part: FilePart, outlet: Outlet, senders: Senders, sent: SentBytes) -> LendingBody {
+    LendingBody::new(stream::try_unfold(Step::Head(part, sent), move |step| step.next(outlet.clone(), senders.clone())))
 }
 
 /// What is to be done next.

@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use futures::stream::{LocalBoxStream, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -67,6 +70,28 @@ impl Outlet {
     /// Gives it back, after exactly those bytes that the head announced.
     pub(super) fn give_back(&self, writer: OwnedWriteHalf) {
         self.0.writer.replace(Some(writer));
+    }
+}
+
+/// A body that sends by itself, through an [`Outlet`]; each empty piece says that the reader took bytes. Its length must be
+/// announced beside it: the framework is to count nothing.
+pub(super) struct LendingBody(LocalBoxStream<'static, io::Result<Bytes>>);
+
+impl LendingBody {
+    pub(super) fn new(steps: impl Stream<Item = io::Result<Bytes>> + 'static) -> Self {
+        Self(steps.boxed_local())
+    }
+}
+
+impl MessageBody for LendingBody {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.0.poll_next_unpin(context)
     }
 }
 

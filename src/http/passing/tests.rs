@@ -2,7 +2,9 @@
 
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream as Peer};
+use std::pin::Pin;
 
+use actix_web::body::MessageBody as _;
 use futures::future::poll_fn;
 use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -26,17 +28,21 @@ fn connection() -> (Socket, std::thread::JoinHandle<Vec<u8>>) {
     (Socket::new(TcpStream::from_std(ours).expect("a stream")), reader)
 }
 
-fn body(socket: &Socket, pieces: &[&'static [u8]], len: u64) -> PassingBody {
+fn body(socket: &Socket, pieces: &[&'static [u8]], len: u64) -> LendingBody {
     let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
     let sent = SentBytes::new(prometheus::IntCounter::new("sent", "bytes").expect("a counter"));
-    PassingBody::new(stream::iter(pieces).boxed(), len, socket.outlet(), sent)
+    passing_body(stream::iter(pieces).boxed(), len, socket.outlet(), sent)
+}
+
+async fn next(body: &mut LendingBody) -> Option<io::Result<Bytes>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_next(context)).await
 }
 
 /// Sees the body to its end as the framework does.
-async fn drive(socket: &mut Socket, body: &mut PassingBody) -> io::Result<()> {
-    assert!(futures::poll!(body.0.next()).is_pending(), "the head comes first");
+async fn drive(socket: &mut Socket, body: &mut LendingBody) -> io::Result<()> {
+    assert!(futures::poll!(Box::pin(next(body))).is_pending(), "the head comes first");
     poll_fn(|context| Pin::new(&mut *socket).poll_flush(context)).await?;
-    while let Some(piece) = body.0.next().await {
+    while let Some(piece) = next(body).await {
         assert!(piece?.is_empty());
     }
     Ok(())
@@ -73,9 +79,9 @@ async fn a_stream_of_another_length_takes_the_connection_with_it() {
 async fn a_body_that_is_dropped_takes_the_connection_with_it() {
     let (mut socket, reader) = connection();
     let mut body = body(&socket, &[b"01234", b"56789"], 10);
-    assert!(futures::poll!(body.0.next()).is_pending());
+    assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
     poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");
-    body.0.next().await.expect("a piece").expect("sent");
+    next(&mut body).await.expect("a piece").expect("sent");
     drop(body);
     assert_eq!(socket.write_all(b"next").await.expect_err("broken").kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(reader.join().expect("read"), b"01234");

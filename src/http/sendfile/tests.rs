@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream as Peer};
+use std::pin::Pin;
 use std::time::Duration;
 
+use actix_web::body::MessageBody as _;
 use actix_web::rt::task::yield_now;
 use futures::future::poll_fn;
 use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
@@ -35,16 +37,16 @@ fn sent() -> SentBytes {
     SentBytes::new(prometheus::IntCounter::new("sent", "bytes").expect("a counter"))
 }
 
-fn body(socket: &Socket, file: File, range: std::ops::Range<u64>) -> FileBody {
-    FileBody::new(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()), sent())
+fn body(socket: &Socket, file: File, range: std::ops::Range<u64>) -> LendingBody {
+    file_body(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()), sent())
 }
 
-async fn next(body: &mut FileBody) -> Option<io::Result<Bytes>> {
+async fn next(body: &mut LendingBody) -> Option<io::Result<Bytes>> {
     poll_fn(|context| Pin::new(&mut *body).poll_next(context)).await
 }
 
 /// Sees the body to its end as the framework does: how often its reader took bytes.
-async fn drive(socket: &mut Socket, body: &mut FileBody) -> io::Result<u32> {
+async fn drive(socket: &mut Socket, body: &mut LendingBody) -> io::Result<u32> {
     assert!(futures::poll!(Box::pin(next(body))).is_pending(), "the head comes first");
     poll_fn(|context| Pin::new(&mut *socket).poll_flush(context)).await?;
     let mut taken = 0;
@@ -140,7 +142,7 @@ async fn a_reader_that_stops_holds_no_thread() {
         let (mut socket, peer) = connection();
         let part = FilePart { file: file(&content(1)), range: 0..32 << 20 };
         part.file.set_len(32 << 20).expect("long");
-        let mut body = FileBody::new(part, socket.outlet(), senders.clone(), sent());
+        let mut body = file_body(part, socket.outlet(), senders.clone(), sent());
         assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
         poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");
         let turn = tokio::time::timeout(Duration::from_secs(10), next(&mut body));
