@@ -1,12 +1,11 @@
 //! Trouble on the way to the database.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::caller::Caller;
-use super::{BLACKOUT, KIB, LATENCY, MIB, RESETS, Rig};
+use super::{KIB, LATENCY, MIB, RESETS, Rig};
 use crate::harness::{Chance, Postgres, Sample, ServerOptions};
 use crate::s3::Objects;
 
@@ -61,35 +60,9 @@ async fn blackout(is_forgotten: bool) {
     let caller = Caller::new(&rig.server);
     let earlier = Sample::new(4 * MIB, 64 * KIB);
     caller.upload(&earlier, 12).await;
-    let stored_before = caller.acknowledged.load(Ordering::Relaxed);
 
     rig.to_database.set(|faults| faults.latency = Duration::from_millis(20));
     let sample = Sample::new(64 * MIB, 128 * KIB);
-    let transfers = async {
-        tokio::join!(
-            caller.upload(&sample, 40),
-            caller.download(&earlier, 12),
-            rig.send_and_get(16 * MIB),
-            rig.send_and_get(16 * MIB)
-        )
-    };
-    let blackout = async {
-        while caller.acknowledged.load(Ordering::Relaxed) < stored_before + 100 {
-            sleep(Duration::from_millis(20)).await;
-        }
-        let begun = Instant::now();
-        rig.to_database.set(|faults| faults.is_silent = true);
-        if is_forgotten {
-            rig.to_database.forget();
-        }
-        rig.becomes_ready(false).await;
-        sleep(BLACKOUT.saturating_sub(begun.elapsed())).await;
-        rig.becomes_ready(false).await;
-        rig.heal();
-        rig.becomes_ready(true).await;
-    };
-    tokio::join!(transfers, blackout);
-    caller.report();
-    rig.nothing_is_lost(&sample).await;
-    rig.assert_small();
+    rig.bears_a_blackout((&caller, &earlier, &sample), 16 * MIB, 100, rig.blackout(&rig.to_database, is_forgotten))
+        .await;
 }

@@ -10,6 +10,7 @@ mod full;
 mod store;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -98,6 +99,49 @@ impl Rig {
             assert!(begun.elapsed() < Duration::from_secs(25), "not yet, ready = {expected}: {reply:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// A network falls silent for half a minute; `is_forgotten`: what was under way never goes on.
+    async fn blackout(&self, wire: &Wire, is_forgotten: bool) {
+        let begun = Instant::now();
+        wire.set(|faults| faults.is_silent = true);
+        if is_forgotten {
+            wire.forget();
+        }
+        self.becomes_ready(false).await;
+        tokio::time::sleep(BLACKOUT.saturating_sub(begun.elapsed())).await;
+        self.becomes_ready(false).await;
+        self.heal();
+        self.becomes_ready(true).await;
+    }
+
+    /// Everything at once while that happens, from the moment on when `chunks` more are stored.
+    async fn bears_a_blackout(
+        &self,
+        (caller, earlier, sample): (&Caller, &Sample, &Sample),
+        file_bytes: u64,
+        chunks: usize,
+        blackout: impl Future<Output = ()>,
+    ) {
+        let stored_before = caller.acknowledged.load(Ordering::Relaxed);
+        let transfers = async {
+            tokio::join!(
+                caller.upload(sample, 40),
+                caller.download(earlier, 12),
+                self.send_and_get(file_bytes),
+                self.send_and_get(file_bytes)
+            )
+        };
+        let blackout = async {
+            while caller.acknowledged.load(Ordering::Relaxed) < stored_before + chunks {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            blackout.await;
+        };
+        tokio::join!(transfers, blackout);
+        caller.report();
+        self.nothing_is_lost(sample).await;
+        self.assert_small();
     }
 
     fn assert_small(&self) {

@@ -1,14 +1,12 @@
 //! Trouble on the way to the store.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, sleep};
 
 use super::caller::Caller;
-use super::{BLACKOUT, KIB, LATENCY, MIB, Rig, TRICKLE};
+use super::{KIB, LATENCY, MIB, Rig, TRICKLE};
 use crate::harness::{Chance, Postgres, Sample};
 use crate::s3::everywhere;
 
@@ -53,34 +51,10 @@ async fn that_is_silent_for_half_a_minute_is_a_longer_delay() {
         let caller = Caller::new(&rig.server);
         let earlier = Sample::new(48 * MIB, 4 * MIB);
         caller.upload(&earlier, 12).await;
-        let stored_before = caller.acknowledged.load(Ordering::Relaxed);
 
         rig.to_store.set(|faults| faults.trickle = Some((32 << 10, Duration::from_millis(20))));
         let sample = Sample::new(160 * MIB, 4 * MIB);
-        let transfers = async {
-            tokio::join!(
-                caller.upload(&sample, 40),
-                caller.download(&earlier, 12),
-                rig.send_and_get(24 * MIB),
-                rig.send_and_get(24 * MIB)
-            )
-        };
-        let blackout = async {
-            while caller.acknowledged.load(Ordering::Relaxed) < stored_before + 4 {
-                sleep(Duration::from_millis(20)).await;
-            }
-            let begun = Instant::now();
-            rig.to_store.set(|faults| faults.is_silent = true);
-            rig.becomes_ready(false).await;
-            sleep(BLACKOUT.saturating_sub(begun.elapsed())).await;
-            rig.becomes_ready(false).await;
-            rig.heal();
-            rig.becomes_ready(true).await;
-        };
-        tokio::join!(transfers, blackout);
-        caller.report();
-        rig.nothing_is_lost(&sample).await;
-        rig.assert_small();
+        rig.bears_a_blackout((&caller, &earlier, &sample), 24 * MIB, 4, rig.blackout(&rig.to_store, false)).await;
     })
     .await;
 }
