@@ -80,6 +80,8 @@ impl Way {
         }
         child.kill().expect("killed");
         child.wait().expect("gone");
+        // What was on its way to the killed one would count as the next one's.
+        self.proxy.hang_up().await;
         self.proxy.limit(1 << 30);
         assert!(!self.target().exists());
     }

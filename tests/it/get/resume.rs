@@ -170,6 +170,7 @@ async fn killed_inside_the_chunks(way: &Way) -> u64 {
     }
     child.kill().expect("killed");
     child.wait().expect("gone");
+    way.proxy.hang_up().await;
     assert_eq!(way.gets(), 0, "no chunk was whole");
     way.proxy.record().chunk_bytes().1
 }

@@ -114,6 +114,12 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// Cuts all connections, and comes back when nothing travels any more that could still be counted.
+    pub(crate) async fn hang_up(&self) {
+        self.cut();
+        self.shared.cuts.closed().await;
+    }
+
     /// How often all connections were cut.
     pub(crate) fn cuts(&self) -> u64 {
         *self.shared.cuts.borrow()
