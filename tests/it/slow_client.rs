@@ -1,4 +1,4 @@
-//! A client that stops in the middle of a body: 408, nothing kept, nobody else disturbed.
+//! A client that stops in the middle of a request: 408, nothing kept, nobody else disturbed.
 
 use std::time::Duration;
 
@@ -6,6 +6,16 @@ use haulier_wire::ProblemType;
 use haulier_wire::api::UploadStatus;
 
 use crate::harness::{Connection, Http, Sample, Server, ServerOptions, eventually, files_below};
+
+/// Clients open connections ahead; what a server says unasked they would take for the answer to their first request.
+#[tokio::test]
+async fn a_connection_on_which_nothing_was_asked_ends_without_a_word() {
+    let server = Server::start();
+    let (mut silent, mut begun) = (Connection::open(&server).await, Connection::open(&server).await);
+    begun.send("GET /healthz HTTP/1.1\r\n").await;
+    assert!(silent.is_closed().await);
+    assert_eq!(begun.reply().await.expect("an answer").status, 408);
+}
 
 /// Bytes that come often enough, and yet would hold their place for ever.
 #[tokio::test]
