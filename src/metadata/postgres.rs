@@ -67,7 +67,7 @@ impl PostgresStore {
         Ok(Self::with(options, connections, entropy))
     }
 
-    /// Connects to a database that is there, and leaves its schema as it is.
+    /// Connects to a database that is there, and leaves its schema as it is. Gives up after a few seconds.
     ///
     /// # Errors
     /// When the database cannot be reached or does not have the schema of this program.
@@ -330,6 +330,14 @@ impl MetadataStore for PostgresStore {
 /// As [`PostgresStore::open`].
 pub async fn migrate(url: &str) -> anyhow::Result<Migrated> {
     connect::migrate(&connect::options(url)?).await
+}
+
+/// Makes sure that the database answers now: for a command, before it begins.
+///
+/// # Errors
+/// When it cannot be reached within a few seconds, or refuses.
+pub async fn reach(url: &str) -> anyhow::Result<()> {
+    connect::reach(&connect::options(url)?).await
 }
 
 async fn select_transfer(connection: &mut PgConnection, id: TransferId) -> Result<Option<Transfer>, StoreError> {
