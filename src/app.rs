@@ -24,7 +24,7 @@ use crate::telemetry::metrics::Metrics;
 mod metered;
 mod stores;
 
-pub use stores::{Stores, migrate};
+pub use stores::{Needed, Stores, migrate};
 
 /// How long the database may take to close when nothing is waited for any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -52,6 +52,15 @@ impl Locks {
     }
 }
 
+/// What a command cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// The database alone.
+    Database,
+    /// The blob store as well.
+    Both,
+}
+
 /// The kinds of two stores, as metrics name them.
 #[derive(Clone, Copy, Debug)]
 pub struct Backends {
@@ -83,11 +92,11 @@ impl Stores {
     }
 
     /// Opens them for an operator's command, beside a server that may be running: makes, locks and migrates nothing.
+    /// What the command needs and does not answer within a few seconds is an error.
     ///
     /// # Errors
-    /// What cannot be opened, belongs to another user, or has another schema than this program's.
-    pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
-        // The database first: it says at once whether it is there, and a store that is away is waited for.
+    /// What cannot be reached or opened, belongs to another user, or has another schema than this program's.
+    pub async fn open_beside(config: &Config, needed: Needed) -> anyhow::Result<Self> {
         let (metadata, kind): (Arc<dyn MetadataStore>, _) = match &config.database {
             Database::Sqlite(path) => {
                 require_owner(path).context(DATABASE)?;
@@ -103,7 +112,7 @@ impl Stores {
                 require_owner(folder).context(BLOBS)?;
                 (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
             }
-            BlobLocation::S3(location) => (s3_that_is_there(location, config).await?, "s3"),
+            BlobLocation::S3(location) => (s3_beside(location, config, needed).await?, "s3"),
         };
         Ok(Self { metadata, blobs, backends: Backends { metadata: kind, blobs: store }, _locks: None })
     }
@@ -116,10 +125,14 @@ impl Stores {
         // First: where no blobs are, no database is to be made either.
         match &config.blobs {
             BlobLocation::Folder(folder) => drop(DiskStore::open_beside(folder).context(BLOBS)?),
-            BlobLocation::S3(location) => drop(s3_that_is_there(location, config).await?),
+            BlobLocation::S3(location) => drop(s3_beside(location, config, Needed::Both).await?),
+        }
+        if let Database::Postgres(url) = &config.database {
+            // A migration would wait for longer.
+            postgres::reach(url.expose()).await.context(DATABASE)?;
         }
         migrate(config).await?;
-        Self::open_beside(config).await
+        Self::open_beside(config, Needed::Both).await
     }
 
     /// Puts the use cases together.
@@ -136,9 +149,10 @@ async fn s3(location: &S3Location, config: &Config) -> anyhow::Result<Arc<dyn Bl
     Ok(Arc::new(opened.await.context(BLOBS)?))
 }
 
-/// A bucket that was misspelt must not become one in which everything is missing.
-async fn s3_that_is_there(location: &S3Location, config: &Config) -> anyhow::Result<Arc<dyn BlobStore>> {
-    s3(&S3Location { create: false, ..location.clone() }, config).await
+async fn s3_beside(location: &S3Location, config: &Config, needed: Needed) -> anyhow::Result<Arc<dyn BlobStore>> {
+    let is_needed = needed == Needed::Both;
+    let opened = S3Store::open_beside(location, is_needed, config.s3_buffer_bytes, Arc::new(SystemEntropy));
+    Ok(Arc::new(opened.await.context(BLOBS)?))
 }
 
 /// Brings the schema up to date. Beside a running server, which has done that, it only makes sure.

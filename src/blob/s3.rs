@@ -96,19 +96,29 @@ impl S3Store {
     /// # Errors
     /// Without region or credentials, and when the store refuses the bucket.
     pub async fn open(location: &S3Location, buffer_bytes: u64, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
-        let mut settings = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        if let Some(region) = &location.region {
-            settings = settings.region(Region::new(region.clone()));
-        } else if location.endpoint.is_some() {
-            // Not from an instance's metadata: where there is none, asking takes seconds.
-            let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
-            let named = named.or_else(ProfileFileRegionProvider::new());
-            settings = settings.region(named.or_else(Region::from_static("us-east-1")));
-        }
-        let settings = settings.load().await;
-        let credentials = settings.credentials_provider().context("no provider of AWS credentials")?;
-        let region = settings.region().cloned().context("region=... is missing, and no AWS setting names one")?;
+        let (region, credentials) = from_environment(location).await?;
         Self::open_with(location, region, credentials, buffer_bytes, entropy).await
+    }
+
+    /// Connects to a bucket that is there, for a command: makes nothing, and gives up after a few seconds. The store
+    /// is not asked for a command that does not need it.
+    ///
+    /// # Errors
+    /// As [`S3Store::open`], and when the store does not answer.
+    pub async fn open_beside(
+        location: &S3Location,
+        is_needed: bool,
+        buffer_bytes: u64,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let (region, credentials) = from_environment(location).await?;
+        // A bucket that was misspelt must not become one in which everything is missing.
+        let location = S3Location { create: false, ..location.clone() };
+        let store = Self::with(&location, region, credentials, buffer_bytes, entropy).await?;
+        if is_needed {
+            store.bucket.answers_now().await.with_context(|| format!("the store at {}", location.address()))?;
+        }
+        Ok(store)
     }
 
     async fn open_with(
@@ -118,10 +128,22 @@ impl S3Store {
         buffer_bytes: u64,
         entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<Self> {
+        let store = Self::with(location, region, credentials, buffer_bytes, entropy).await?;
+        store.bucket.be_there().await?;
+        Ok(store)
+    }
+
+    /// Asks the store nothing yet.
+    async fn with(
+        location: &S3Location,
+        region: Region,
+        credentials: SharedCredentialsProvider,
+        buffer_bytes: u64,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
         let found = credentials.provide_credentials().await;
         found.context("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
         let bucket = Self::bucket(location, region, credentials, entropy);
-        bucket.be_there().await?;
         let blocks = usize::try_from(buffer_bytes / BLOCK_BYTES as u64)?.min(Semaphore::MAX_PERMITS);
         let buffer_bytes = (blocks * BLOCK_BYTES) as u64;
         let buffer = Arc::new(Semaphore::new(blocks));
@@ -178,6 +200,23 @@ impl S3Store {
     fn staged_parts(&self, key: BlobKey, expected: Expected) -> Result<StagedParts, StoreError> {
         StagedParts::new(Arc::clone(&self.bucket), self.bucket.name_of(key), expected, self.memory.clone())
     }
+}
+
+/// Region and credentials as all AWS tools find them.
+async fn from_environment(location: &S3Location) -> anyhow::Result<(Region, SharedCredentialsProvider)> {
+    let mut settings = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = &location.region {
+        settings = settings.region(Region::new(region.clone()));
+    } else if location.endpoint.is_some() {
+        // Not from an instance's metadata: where there is none, asking takes seconds.
+        let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+        let named = named.or_else(ProfileFileRegionProvider::new());
+        settings = settings.region(named.or_else(Region::from_static("us-east-1")));
+    }
+    let settings = settings.load().await;
+    let credentials = settings.credentials_provider().context("no provider of AWS credentials")?;
+    let region = settings.region().cloned().context("region=... is missing, and no AWS setting names one")?;
+    Ok((region, credentials))
 }
 
 #[async_trait]

@@ -46,6 +46,12 @@ impl BlobLocation {
 }
 
 impl S3Location {
+    /// Where the store is, for people.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.endpoint.as_ref().map_or("Amazon S3", Url::as_str)
+    }
+
     fn new(url: &Url) -> anyhow::Result<Self> {
         refuse_password(url)?;
         let bucket = url.host_str().unwrap_or_default();

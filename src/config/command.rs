@@ -5,10 +5,27 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Arg, Args, Subcommand};
 use haulier_wire::TransferId;
 
-use super::unit;
+use super::{Settings, unit};
+
+/// Where the stores are, and what becomes of the log.
+const STORES: &[&str] = &["data_dir", "database_url", "blob_url", "log", "log_format"];
+const DATABASE: &[&str] = &["data_dir", "database_url", "log", "log_format"];
+/// How the server on this machine is reached.
+const SERVER: &[&str] = &["listen", "tls_cert", "tls_key", "log", "log_format"];
+
+const OTHERS: &str =
+    "The server's other settings are taken as well and not used: haulier-server serve --help lists all of them.";
+
+/// Takes the settings that a command does not use out of its help. They are still read: one environment serves all commands.
+fn without_all_but(used: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+    let settings = Settings::augment_args(clap::Command::new("settings"));
+    let unused: Vec<Arg> =
+        settings.get_arguments().filter(|arg| !used.contains(&arg.get_id().as_str())).cloned().collect();
+    unused.into_iter().map(|arg| arg.hide(true))
+}
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
@@ -18,18 +35,21 @@ pub enum Command {
     /// Bring the database's schema up to date, and say from which version to which
     ///
     /// The server does the same when it starts. With SQLite, stop a server of another version first.
+    #[command(args = without_all_but(DATABASE), after_help = OTHERS)]
     Migrate,
     /// Ask the server on this machine whether it is ready: exit 0 if it is
     ///
     /// Sends GET /readyz to the address of HAULIER_LISTEN (0.0.0.0 is asked at 127.0.0.1), over TLS if that is on,
     /// and waits at most 5 s. For a container's HEALTHCHECK.
+    #[command(args = without_all_but(SERVER), after_help = OTHERS)]
     Healthcheck,
     /// Add up what is stored
     ///
     /// What the database knows; with --blobs also what really lies in the blob store. Runs beside a server.
+    #[command(args = without_all_but(STORES), after_help = OTHERS)]
     Stats(Stats),
     /// Look at one transfer, or delete it
-    #[command(subcommand)]
+    #[command(subcommand, args = without_all_but(STORES), after_help = OTHERS)]
     Transfer(Transfer),
     /// Compare the database with the blob store, and repair what may be repaired
     ///
@@ -41,6 +61,7 @@ pub enum Command {
     /// bring back, and never touches a name that is not Haulier's.
     ///
     /// Exit status: 0 nothing is damaged, or all of it is repaired; 1 damage is left, or a store cannot be asked.
+    #[command(args = without_all_but(STORES), after_help = OTHERS)]
     Doctor(Doctor),
     /// Make the rows of completed transfers again, from the blob store alone
     ///
@@ -51,6 +72,7 @@ pub enum Command {
     /// Does not come back: uploads that were not finished, and the memory of what was deleted.
     ///
     /// Exit status: 0 everything came back; 1 some could not be restored, or a store cannot be asked.
+    #[command(args = without_all_but(STORES), after_help = OTHERS)]
     Rebuild(Rebuild),
 }
 

@@ -225,3 +225,55 @@ fn commands_have_flags_of_their_own_and_all_settings() {
         assert_eq!(read(wrong), Err(2), "{wrong:?}");
     }
 }
+
+/// The variables of the settings that the help of a command shows.
+fn shown(words: &[&str]) -> Vec<String> {
+    let arguments = ["haulier-server"].iter().chain(words).chain(&["--help"]);
+    let help = Cli::try_parse_from(arguments).expect_err("the help").to_string();
+    // However it was wrapped.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_command_shows_the_settings_that_it_uses() {
+    let settings = Settings::augment_args(clap::Command::new("settings"));
+    let all: Vec<_> =
+        settings.get_arguments().map(|arg| arg.get_env().and_then(|name| name.to_str()).expect("a variable")).collect();
+    assert!(all.len() > 20 && all.contains(&"HAULIER_MAX_REQUESTS"), "{all:?}");
+    let stores =
+        &["HAULIER_DATA_DIR", "HAULIER_DATABASE_URL", "HAULIER_BLOB_URL", "HAULIER_LOG", "HAULIER_LOG_FORMAT"][..];
+    for (command, expected) in [
+        (&[][..], &all[..]),
+        (&["serve"], &all[..]),
+        (&["migrate"], &["HAULIER_DATA_DIR", "HAULIER_DATABASE_URL", "HAULIER_LOG", "HAULIER_LOG_FORMAT"]),
+        (
+            &["healthcheck"],
+            &["HAULIER_LISTEN", "HAULIER_TLS_CERT", "HAULIER_TLS_KEY", "HAULIER_LOG", "HAULIER_LOG_FORMAT"],
+        ),
+        (&["stats"], stores),
+        (&["transfer"], stores),
+        (&["transfer", "show"], stores),
+        (&["transfer", "delete"], stores),
+        (&["doctor"], stores),
+        (&["rebuild"], stores),
+    ] {
+        assert_eq!(shown(command), expected, "{command:?}");
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_shown_is_read_all_the_same() {
+    let id = "0123456789abcdef0123456789abcdef";
+    for flags in [
+        &["--max-requests=7", "stats"][..],
+        &["stats", "--max-requests=7"],
+        &["--max-requests=7", "transfer", "show", id],
+        &["transfer", "--max-requests=7", "show", id],
+        &["transfer", "show", id, "--max-requests=7"],
+    ] {
+        assert_eq!(config(flags).expect("fine").max_requests, 7, "{flags:?}");
+    }
+    let error = config(&["doctor", "--max-requests=0"]).expect_err("refused");
+    assert!(error.starts_with("HAULIER_MAX_REQUESTS: "), "{error}");
+}

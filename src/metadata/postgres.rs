@@ -4,14 +4,12 @@
 //! `count_download` may be done twice, so they are tried again while the database is away: see [`session`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult};
 use sqlx::query::Query;
 use sqlx::{Connection as _, PgConnection, Postgres, Row as _};
-use tokio::time::timeout;
 
 use super::{
     ChunkRecord, Created, Expiry, MetadataStore, Migrated, NewTransfer, Recorded, SetOnce, StoredChunk, Transfer, sql,
@@ -22,14 +20,13 @@ use crate::store::{PoolUse, StoreError};
 mod connect;
 mod connections;
 mod operator;
+mod readiness;
 mod record;
 mod session;
 
 use connections::Connections;
+use readiness::Readiness;
 use session::{Doubt, Retry, Session};
-
-/// Readiness asks often and has no time to wait.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whoever adds to a transfer holds its row first; a statement after this one sees what others committed before.
 const LOCK_TRANSFER: &str = "SELECT 1 FROM transfers WHERE id = $1 FOR NO KEY UPDATE";
@@ -56,6 +53,7 @@ const SELECT_IS_READ_ONLY: &str = "SELECT pg_is_in_recovery() OR current_setting
 pub struct PostgresStore {
     connections: Arc<Connections>,
     retry: Retry,
+    readiness: Readiness,
 }
 
 impl PostgresStore {
@@ -69,7 +67,7 @@ impl PostgresStore {
         Ok(Self::with(options, connections, entropy))
     }
 
-    /// Connects to a database that is there, and leaves its schema as it is.
+    /// Connects to a database that is there, and leaves its schema as it is. Gives up after a few seconds.
     ///
     /// # Errors
     /// When the database cannot be reached or does not have the schema of this program.
@@ -82,7 +80,7 @@ impl PostgresStore {
     fn with(options: PgConnectOptions, connections: u32, entropy: Arc<dyn Entropy>) -> Self {
         let doubt = Doubt::default();
         let connections = Connections::new(options, connect::SET_UP_CONNECTION, connections, doubt.clone());
-        Self { connections, retry: Retry::new(entropy, doubt) }
+        Self { connections, retry: Retry::new(entropy, doubt), readiness: Readiness::default() }
     }
 
     async fn session(&self) -> Result<Session, StoreError> {
@@ -204,16 +202,17 @@ impl PostgresStore {
         session.end();
         Ok(())
     }
+}
 
-    async fn probe_once(&self) -> Result<(), StoreError> {
-        let mut session = self.session().await?;
-        let is_read_only: bool = sqlx::query_scalar(SELECT_IS_READ_ONLY).fetch_one(&mut *session).await?;
-        session.end();
-        if is_read_only {
-            return Err(StoreError::unavailable(anyhow::anyhow!("the database takes no writes")));
-        }
-        Ok(())
+/// Asks over one connection whether the database takes writes.
+async fn probe_once(connections: &Arc<Connections>) -> Result<(), StoreError> {
+    let mut session = Session::begin(connections).await?;
+    let is_read_only: bool = sqlx::query_scalar(SELECT_IS_READ_ONLY).fetch_one(&mut *session).await?;
+    session.end();
+    if is_read_only {
+        return Err(StoreError::unavailable(anyhow::anyhow!("the database takes no writes")));
     }
+    Ok(())
 }
 
 type PgQuery<'q> = Query<'q, Postgres, sqlx::postgres::PgArguments>;
@@ -311,9 +310,9 @@ impl MetadataStore for PostgresStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        // Again as well: after a restart of the database the first connection out of the pool is a dead one.
-        let answered = timeout(PROBE_TIMEOUT, self.retry.run(|| self.probe_once())).await;
-        answered.unwrap_or_else(|_| Err(StoreError::unavailable(anyhow::anyhow!("no answer in time"))))
+        let (connections, retry) = (Arc::clone(&self.connections), self.retry.clone());
+        let question = async move { retry.run_with(readiness::QUESTION, || probe_once(&connections)).await };
+        self.readiness.ask(question).await
     }
 
     fn pools(&self) -> Vec<PoolUse> {
@@ -331,6 +330,14 @@ impl MetadataStore for PostgresStore {
 /// As [`PostgresStore::open`].
 pub async fn migrate(url: &str) -> anyhow::Result<Migrated> {
     connect::migrate(&connect::options(url)?).await
+}
+
+/// Makes sure that the database answers now: for a command, before it begins.
+///
+/// # Errors
+/// When it cannot be reached within a few seconds, or refuses.
+pub async fn reach(url: &str) -> anyhow::Result<()> {
+    connect::reach(&connect::options(url)?).await
 }
 
 async fn select_transfer(connection: &mut PgConnection, id: TransferId) -> Result<Option<Transfer>, StoreError> {

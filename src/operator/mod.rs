@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::app::{Stores, migrate};
+use crate::app::{Needed, Stores, migrate};
 use crate::config::Config;
-use crate::config::command::Command;
+use crate::config::command::{Command, Transfer};
 use crate::transfer::Transfers;
 
 /// Something is damaged or not as it should be; a failure of the command itself ends in the same status.
@@ -26,7 +26,7 @@ const FOUND: u8 = 1;
 /// # Errors
 /// What keeps it from being done.
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
-    let beside = || Stores::open_beside(config);
+    let beside = || Stores::open_beside(config, needed(command));
     match command {
         Command::Serve => anyhow::bail!("serving is no operator's command"),
         Command::Migrate => bring_up_to_date(config).await,
@@ -38,6 +38,15 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
             let stores = Stores::open_to_rebuild(config).await?;
             on(stores, config, async |all| rebuild::run(all, flags).await).await
         }
+    }
+}
+
+/// What only asks the database works while the blob store is away, when somebody may well look.
+fn needed(command: Command) -> Needed {
+    match command {
+        Command::Stats(flags) if !flags.blobs => Needed::Database,
+        Command::Transfer(Transfer::Show { .. }) => Needed::Database,
+        _ => Needed::Both,
     }
 }
 

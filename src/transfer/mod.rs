@@ -78,8 +78,8 @@ impl Transfers {
     /// # Errors
     /// The first store that cannot.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.metadata.probe().await?;
-        self.blobs.probe().await
+        // Beside each other: whoever asks waits for the slower one and not for both.
+        tokio::try_join!(self.metadata.probe(), self.blobs.probe()).map(drop)
     }
 
     /// Finds a transfer that has neither ended nor been deleted.

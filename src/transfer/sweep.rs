@@ -107,3 +107,6 @@ impl Transfers {
         self.metadata.swept(id).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! The bucket itself: is it there, and what is it asked in one small request.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Bucket;
 use super::failure::Failure;
@@ -11,6 +14,10 @@ use crate::store::StoreError;
 
 /// The region that must not be named when a bucket is made.
 const NAMELESS_REGION: &str = "us-east-1";
+
+/// Somebody sits before a command and waits.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+const COMMAND_PAUSE: Duration = Duration::from_millis(500);
 
 impl Bucket {
     pub(super) fn name_of(&self, key: BlobKey) -> String {
@@ -36,6 +43,30 @@ impl Bucket {
                 Ok(())
             }
             Err(failure) => Err(StoreError::from(failure)).with_context(|| format!("the bucket {:?}", self.name)),
+        }
+    }
+
+    /// Makes sure, for a command, that the bucket is there now.
+    pub(super) async fn answers_now(&self) -> anyhow::Result<()> {
+        let give_up = Instant::now() + COMMAND_PATIENCE;
+        let seconds = COMMAND_PATIENCE.as_secs();
+        let away = || format!("no answer within {seconds} s: see that it runs and can be reached from here");
+        loop {
+            let failure = match timeout_at(give_up, self.head()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Failure::Absent)) => bail!("there is no bucket {:?}", self.name),
+                Ok(Err(failure)) => failure,
+                Err(_) => bail!(away()),
+            };
+            let may_pass = failure.may_pass();
+            let error = StoreError::from(failure);
+            if !may_pass {
+                return Err(error).with_context(|| format!("the bucket {:?}", self.name));
+            }
+            if Instant::now() + COMMAND_PAUSE >= give_up {
+                return Err(error).with_context(away);
+            }
+            sleep(COMMAND_PAUSE).await;
         }
     }
 

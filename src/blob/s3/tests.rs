@@ -7,6 +7,7 @@ mod object_store;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream as ObjectBytes;
 use futures::TryStreamExt as _;
 use haulier_wire::ChunkIndex;
@@ -142,6 +143,28 @@ async fn wrong_credentials_are_refused_at_once_and_not_told() {
         let opened = S3Store::open_with(&location, region, credentials, 0, Arc::new(SystemEntropy)).await;
         let error = format!("{:#}", opened.expect_err(place.name));
         assert!(error.contains("403") && !error.contains("hunter2"), "{}: {error}", place.name);
+    }
+}
+
+/// The signed address of an object, as the client would ask for it.
+async fn address(url: &str) -> String {
+    let BlobLocation::S3(location) = BlobLocation::parse(url).expect("a URL") else { panic!("an S3 URL") };
+    let soon = PresigningConfig::expires_in(Duration::from_secs(60)).expect("a time");
+    let object = bucket_at(&location).client.get_object().bucket(&location.bucket).key("a/b");
+    let address = object.presigned(soon).await.expect("signed").uri().to_owned();
+    address.split('?').next().expect("a path").to_owned()
+}
+
+#[tokio::test]
+async fn the_bucket_stands_where_path_style_says() {
+    for (url, expected) in [
+        ("s3://bucket?endpoint=https://store.example:3900&region=r", "https://store.example:3900/bucket/a/b"),
+        ("s3://bucket?endpoint=https://store.example&region=r&path_style=false", "https://bucket.store.example/a/b"),
+        ("s3://bucket?endpoint=http://127.0.0.1:3900&region=r&path_style=false", "http://127.0.0.1:3900/bucket/a/b"),
+        ("s3://bucket?region=eu-central-1", "https://bucket.s3.eu-central-1.amazonaws.com/a/b"),
+        ("s3://bucket?region=eu-central-1&path_style=true", "https://s3.eu-central-1.amazonaws.com/bucket/a/b"),
+    ] {
+        assert_eq!(address(url).await, expected, "{url}");
     }
 }
 

@@ -16,6 +16,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A database that starts together with this process gets so long to answer.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Somebody sits before a command and waits.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(250);
 /// Time between two lines of the log that say so.
 const WARN_EVERY: Duration = Duration::from_secs(5);
@@ -48,7 +50,7 @@ pub(super) fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
 ///
 /// Ten servers may do so at once: one works, under the migrator's advisory lock, the others wait for it.
 pub(super) async fn migrate(options: &PgConnectOptions) -> anyhow::Result<Migrated> {
-    let mut connection = connect(options).await?;
+    let mut connection = connect(options, START_PATIENCE).await?;
     let from = version(&mut connection).await?;
     MIGRATIONS.run(&mut connection).await.map_err(sql::migration_error)?;
     let to = version(&mut connection).await?;
@@ -59,15 +61,20 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> anyhow::Result<Migrat
 
 /// Makes sure that the database has exactly the schema of this program, and changes nothing.
 pub(super) async fn require_current(options: &PgConnectOptions) -> anyhow::Result<Migrated> {
-    let mut connection = connect(options).await?;
+    let mut connection = connect(options, COMMAND_PATIENCE).await?;
     let found = version(&mut connection).await?;
     connection.close().await.context("cannot close a connection")?;
     sql::schema::require(&MIGRATIONS, found).with_context(|| format!("the database at {}", address(options)))
 }
 
-async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+/// Makes sure, for a command, that the database answers now.
+pub(super) async fn reach(options: &PgConnectOptions) -> anyhow::Result<()> {
+    connect(options, COMMAND_PATIENCE).await?.close().await.context("cannot close a connection")
+}
+
+async fn connect(options: &PgConnectOptions, patience: Duration) -> anyhow::Result<PgConnection> {
     let place = || format!("cannot connect to the database at {}", address(options));
-    first_connection(options).await.with_context(place)
+    first_connection(options, patience).await.with_context(place)
 }
 
 /// The last migration that was applied; 0 for an empty database.
@@ -81,18 +88,22 @@ async fn version(connection: &mut PgConnection) -> anyhow::Result<i64> {
 }
 
 /// Waits for a database that is not up yet; a refused password or a missing database is final.
-async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let give_up = Instant::now() + START_PATIENCE;
+async fn first_connection(options: &PgConnectOptions, patience: Duration) -> anyhow::Result<PgConnection> {
+    let give_up = Instant::now() + patience;
+    let away =
+        || format!("no connection within {} s: see that it runs and can be reached from here", patience.as_secs());
     let mut warn_at = Instant::now();
     loop {
         let error = match timeout_at(give_up, options.connect()).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
-            Err(_) => return Err(sqlx::Error::PoolTimedOut),
+            Err(_) => return Err(anyhow!(away())),
         };
-        let is_passing = sql::is_passing(&error) && !is_refusal(&error);
-        if !is_passing || Instant::now() + START_PAUSE >= give_up {
-            return Err(error);
+        if !sql::is_passing(&error) || is_refusal(&error) {
+            return Err(error.into());
+        }
+        if Instant::now() + START_PAUSE >= give_up {
+            return Err(error).with_context(away);
         }
         // Asked four times a second: the same line each time would push everything else off an operator's screen.
         if Instant::now() >= warn_at {

@@ -5,6 +5,7 @@
 //! moment takes the place away until the kernel gives up, a quarter of an hour later.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,11 @@ use super::super::pool::Waits;
 use super::session::Doubt;
 use crate::store::PoolUse;
 
-/// How long an operation waits for a connection before it counts as failed, and is tried again.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an operation waits while all connections are in use before it counts as failed, and is tried again.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A new connection takes seven round trips at most, with TLS and a password: on a network with half a second for each it
+/// must still come about.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle, and is asked, answers within this time or is given up.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// For the last word to a connection.
@@ -72,17 +76,15 @@ impl Connections {
     }
 
     pub(super) async fn lend(self: &Arc<Self>) -> Result<Lent, sqlx::Error> {
-        self.waits
-            .during(async { timeout(ACQUIRE_TIMEOUT, self.take()).await })
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
+        self.waits.during(self.take()).await
     }
 
     async fn take(self: &Arc<Self>) -> Result<Lent, sqlx::Error> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let place = within(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await?;
+        let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
         let (connection, opened_at) = match self.idle_and_well().await {
             Some(found) => found,
-            None => (self.open().await?, Instant::now()),
+            None => (within(OPEN_TIMEOUT, self.open()).await??, Instant::now()),
         };
         Ok(Lent { connection: Some(connection), opened_at, place: Some(place), home: Arc::clone(self) })
     }
@@ -103,7 +105,8 @@ impl Connections {
 
     async fn open(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        sqlx::query(self.set_up).execute(&mut connection).await?;
+        // Without preparing it, which would be one more round trip.
+        sqlx::raw_sql(self.set_up).execute(&mut connection).await?;
         Ok(connection)
     }
 
@@ -126,6 +129,10 @@ impl Connections {
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn within<T>(longest: Duration, work: impl Future<Output = T>) -> Result<T, sqlx::Error> {
+    timeout(longest, work).await.map_err(|_| sqlx::Error::PoolTimedOut)
 }
 
 impl Lent {

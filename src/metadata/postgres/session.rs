@@ -12,10 +12,9 @@ use super::connections::{Connections, Lent};
 use crate::entropy::Entropy;
 use crate::store::StoreError;
 
-/// No try begins later than this. A restart of the database takes less, and clients wait for longer.
-const RETRY_FOR: Duration = Duration::from_secs(10);
-/// For what the database cannot cut short itself: a network that swallows everything. Longer than its own timeouts.
-const LONGEST_TRY: Duration = Duration::from_secs(20);
+/// For operations. A restart of the database takes less than they are tried for, and clients wait for longer; a single
+/// try may take longer than the database's own timeouts.
+const OPERATION: Patience = Patience { retry_for: Duration::from_secs(10), longest_try: Duration::from_secs(20) };
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A connection that was idle for so long is asked before it is used.
@@ -54,10 +53,19 @@ impl DerefMut for Session {
 /// Tries an operation again while the database is away, for a while.
 ///
 /// Only for what may be done twice: when the connection breaks during a commit, nobody knows whether it happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Retry {
     entropy: Arc<dyn Entropy>,
     doubt: Doubt,
+}
+
+/// How long is waited for a database that is away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// No try begins later than this.
+    pub(super) retry_for: Duration,
+    /// For what the database cannot cut short itself: a network that swallows everything.
+    pub(super) longest_try: Duration,
 }
 
 impl Retry {
@@ -71,10 +79,19 @@ impl Retry {
         F: Fn() -> Fut + Send,
         Fut: Future<Output = Result<T, StoreError>> + Send,
     {
-        let give_up = Instant::now() + RETRY_FOR;
+        self.run_with(OPERATION, attempt).await
+    }
+
+    /// [`Retry::run`] with another patience.
+    pub(super) async fn run_with<T, F, Fut>(&self, patience: Patience, attempt: F) -> Result<T, StoreError>
+    where
+        F: Fn() -> Fut + Send,
+        Fut: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let give_up = Instant::now() + patience.retry_for;
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.once(attempt()).await {
+            let error = match self.one_try(patience.longest_try, attempt()).await {
                 Err(error @ StoreError::Unavailable(_)) => error,
                 settled => return settled,
             };
@@ -93,7 +110,15 @@ impl Retry {
         &self,
         attempt: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let result = timeout(LONGEST_TRY, attempt).await;
+        self.one_try(OPERATION.longest_try, attempt).await
+    }
+
+    async fn one_try<T>(
+        &self,
+        longest: Duration,
+        attempt: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let result = timeout(longest, attempt).await;
         let result = result.unwrap_or_else(|_| Err(StoreError::unavailable(anyhow::anyhow!("no answer in time"))));
         if matches!(result, Err(StoreError::Unavailable(_))) {
             self.doubt.begin();

@@ -1,11 +1,12 @@
 //! Postgres keeps the contract, also beside other servers, through restarts and broken connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::future::{join, join_all};
 use haulier_wire::{ByteLen, ChunkLayout};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::super::{Step, contract};
 use super::*;
@@ -360,7 +361,7 @@ async fn a_crash_of_the_database_is_a_delay_and_an_outage_is_an_error_that_passe
     .expect("no panic");
     let begun = Instant::now();
     assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
-    assert!(begun.elapsed() < PROBE_TIMEOUT + Duration::from_secs(1), "readiness answers soon");
+    assert!(begun.elapsed() < Duration::from_secs(3), "readiness answers soon");
     assert!(matches!(store.transfer(id(1)).await, Err(StoreError::Unavailable(_))));
     assert!(begun.elapsed() < Duration::from_secs(20), "and so does everything else: {:?}", begun.elapsed());
     spawn_blocking({

@@ -6,8 +6,12 @@ use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::{KIB, LATENCY, MIB, RESETS, Rig};
-use crate::harness::{Chance, Postgres, Sample, ServerOptions};
+use crate::harness::{Chance, Postgres, Reply, Sample, ServerOptions};
 use crate::s3::Objects;
+
+/// All but its own, in whatever they do.
+const END_CONNECTIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_resets_loses_nothing() {
@@ -27,6 +31,29 @@ async fn that_is_slow_is_a_delay() {
     trickling.to_database.set(|faults| faults.trickle = Some((20, Duration::from_millis(5))));
     let (one, other) = (Sample::new(6 * MIB, 128 * KIB), Sample::new(6 * MIB, 128 * KIB));
     tokio::join!(late.carries(4 * MIB, &one, 8), trickling.carries(4 * MIB, &other, 8));
+}
+
+/// Readiness holds while every connection is new, which takes longer than whoever asks would wait, and nothing else is
+/// wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_is_slow_leaves_the_server_ready() {
+    let rig = Rig::on_garage().await;
+    rig.to_database.set(|faults| faults.latency = LATENCY);
+    // The first answer may come too late.
+    rig.becomes_ready(true).await;
+    for _ in 0..3 {
+        tokio::task::block_in_place(|| rig.database.run(END_CONNECTIONS));
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(4) {
+            Reply::to(rig.http.get("/readyz")).await.ok();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    // And still an outage is noticed.
+    rig.to_database.set(|faults| faults.is_silent = true);
+    rig.becomes_ready(false).await;
+    rig.to_database.set(|faults| faults.is_silent = false);
+    rig.becomes_ready(true).await;
 }
 
 /// A failover that nobody tells of, each time when an operation has just ended: what was open stays silent for ever.

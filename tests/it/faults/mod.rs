@@ -46,7 +46,7 @@ struct Rig {
     /// The network behind that.
     to_store: Wire,
     to_database: Wire,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Rig {
@@ -71,7 +71,7 @@ impl Rig {
             options.env("HAULIER_DATABASE_URL", database_url.as_str()).env("HAULIER_S3_BUFFER", BUDGET.to_string());
         let by_relay = objects.url_by(requests.url().strip_prefix("http://").expect("plain HTTP"));
         let (server, http) = objects.serve_at(&by_relay, options).await;
-        Self { server, http, objects, requests, to_store, to_database, _database: database }
+        Self { server, http, objects, requests, to_store, to_database, database }
     }
 
     async fn on_garage() -> Self {

@@ -78,6 +78,19 @@ async fn another_users_data_is_refused() {
 }
 
 #[tokio::test]
+async fn one_environment_serves_all_commands() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    drop(start(&data));
+    let fine = [("HAULIER_MAX_REQUESTS", "7"), ("HAULIER_METRICS_LISTEN", "127.0.0.1:9090")];
+    lines(&super::operate_with(&data, &["stats", "--json"], &fine).await, 0);
+    // What it does not use is checked as well: the server would refuse it.
+    let output = super::operate_with(&data, &["stats", "--json"], &[("HAULIER_MAX_REQUESTS", "0")]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("HAULIER_MAX_REQUESTS"), "{output:?}");
+}
+
+#[tokio::test]
 async fn stats_add_up() {
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data");

@@ -1,5 +1,6 @@
 //! The operator's commands, as the real program beside real data: that of a running server, or what one left.
 
+mod away;
 mod backend;
 mod commands;
 mod doctor;

@@ -1,10 +1,11 @@
 //! A store that is away, or breaks off: 503 with Retry-After, not ready, and all is well when it is back.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use haulier_wire::ProblemType;
 
-use crate::harness::{Reply, Sample, ServerOptions, Wire};
+use crate::harness::{Action, Answer, Connection, DOWNLOAD_TOKEN, Proxy, Reply, Sample, ServerOptions, Wire};
 
 use super::{Objects, everywhere};
 
@@ -95,5 +96,40 @@ async fn connections_that_break_are_503_when_no_chunk_is_kept() {
         for index in 0..20 {
             assert_eq!(sample.get(&http, index).await.ok().body, sample.chunk(index, 0));
         }
+    }
+}
+
+/// Two requests at once over one connection: the second answer begins where the first has ended, or not at all.
+#[tokio::test]
+async fn a_chunk_that_the_store_does_not_bring_to_its_end_takes_its_connection_along() {
+    for objects in everywhere().filter(|objects| objects.url.contains("endpoint=http://")) {
+        let proxy = Proxy::to(&objects.address()).await;
+        let by_relay = objects.url_by(proxy.url().strip_prefix("http://").expect("plain HTTP"));
+        let (server, http) = objects.serve_at(&by_relay, ServerOptions::default()).await;
+        let sample = Sample::new(4 << 20, 4 << 20);
+        sample.send(&http).await;
+        let path = format!("/api/transfers/download/{}/chunk/0", sample.id);
+        let get = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DOWNLOAD_TOKEN}\r\n\r\n");
+        let both = [get.as_str(), &get].concat();
+
+        let mut connection = Connection::open(&server).await;
+        connection.send(&both).await;
+        for _ in 0..2 {
+            let reply = connection.reply().await.expect("an answer");
+            assert!(reply.status == 200 && reply.body == sample.chunk(0, 0), "{}", objects.store.name);
+        }
+
+        // It breaks off in the middle, and when it is asked again the object is gone.
+        let gets = AtomicU32::new(0);
+        proxy.on(move |request| match request.method.as_str() {
+            "GET" if gets.fetch_add(1, Ordering::Relaxed) == 0 => Action::CutAnswerAfter(1 << 20),
+            "GET" => Action::Answer(Answer::new(404, "application/xml", "<Error><Code>NoSuchKey</Code></Error>")),
+            _ => Action::Pass,
+        });
+        let mut connection = Connection::open(&server).await;
+        connection.send(&both).await;
+        assert!(connection.reply().await.is_none(), "{}: a whole answer", objects.store.name);
+        proxy.on(|_| Action::Pass);
+        sample.delete(&http).await.ok();
     }
 }

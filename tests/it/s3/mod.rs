@@ -5,6 +5,7 @@ mod https;
 mod races;
 mod rest;
 mod round_trip;
+mod sweep;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
