@@ -144,3 +144,6 @@ impl AsyncWrite for Socket {
         self.poll_writer(|writer| writer.poll_shutdown(cx))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

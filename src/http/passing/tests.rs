@@ -1,32 +1,16 @@
 //! A stream waits for the head, arrives as it came, and takes the connection with it when it is not what was announced.
 
-use std::io::Read as _;
-use std::net::{TcpListener, TcpStream as Peer};
 use std::pin::Pin;
 
 use actix_web::body::MessageBody as _;
 use futures::future::poll_fn;
 use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::super::socket::Socket;
+use super::super::socket::tests::{connection, read_all};
 use super::*;
 
 const CONTENT: &[u8] = b"0123456789";
-
-/// A connection of ours, and everything that arrives at its other end.
-fn connection() -> (Socket, std::thread::JoinHandle<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
-    let mut peer = Peer::connect(listener.local_addr().expect("an address")).expect("connects");
-    let (ours, _) = listener.accept().expect("accepts");
-    ours.set_nonblocking(true).expect("set");
-    let reader = std::thread::spawn(move || {
-        let mut all = Vec::new();
-        let _ = peer.read_to_end(&mut all);
-        all
-    });
-    (Socket::new(TcpStream::from_std(ours).expect("a stream")), reader)
-}
 
 fn body(socket: &Socket, pieces: &[&'static [u8]], len: u64) -> LendingBody {
     let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
@@ -52,7 +36,8 @@ async fn drive(socket: &mut Socket, body: &mut LendingBody) -> io::Result<()> {
 async fn the_stream_follows_its_head_and_the_next_head_follows_the_stream() {
     let whole: &[&[u8]] = &[CONTENT];
     for (pieces, len) in [(whole, 10), (&[b"01", b"", b"23456789"], 10), (&[b"", b"0"], 1), (&[], 0)] {
-        let (mut socket, reader) = connection();
+        let (mut socket, peer) = connection().await;
+        let reader = read_all(peer);
         let mut body = body(&socket, pieces, len);
         socket.write_all(b"head").await.expect("written");
         drive(&mut socket, &mut body).await.expect("sent");
@@ -66,7 +51,8 @@ async fn the_stream_follows_its_head_and_the_next_head_follows_the_stream() {
 #[actix_web::test]
 async fn a_stream_of_another_length_takes_the_connection_with_it() {
     for (len, kind) in [(11, io::ErrorKind::UnexpectedEof), (9, io::ErrorKind::InvalidData)] {
-        let (mut socket, reader) = connection();
+        let (mut socket, peer) = connection().await;
+        let reader = read_all(peer);
         let mut body = body(&socket, &[CONTENT], len);
         assert_eq!(drive(&mut socket, &mut body).await.expect_err("no clean end").kind(), kind);
         assert_eq!(socket.write_all(b"next").await.expect_err("broken").kind(), io::ErrorKind::BrokenPipe);
@@ -77,7 +63,8 @@ async fn a_stream_of_another_length_takes_the_connection_with_it() {
 
 #[actix_web::test]
 async fn a_body_that_is_dropped_takes_the_connection_with_it() {
-    let (mut socket, reader) = connection();
+    let (mut socket, peer) = connection().await;
+    let reader = read_all(peer);
     let mut body = body(&socket, &[b"01234", b"56789"], 10);
     assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
     poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream as Peer};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use futures::future::poll_fn;
 use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 
 use super::super::socket::Socket;
+use super::super::socket::tests::{connection, read_all};
 use super::*;
 
 fn content(len: usize) -> Vec<u8> {
@@ -22,15 +22,6 @@ fn file(bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(bytes).expect("written");
     file
-}
-
-/// A connection of ours, and the other end of it.
-fn connection() -> (Socket, Peer) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
-    let peer = Peer::connect(listener.local_addr().expect("an address")).expect("connects");
-    let (ours, _) = listener.accept().expect("accepts");
-    ours.set_nonblocking(true).expect("set");
-    (Socket::new(TcpStream::from_std(ours).expect("a stream")), peer)
 }
 
 fn sent() -> SentBytes {
@@ -57,19 +48,11 @@ async fn drive(socket: &mut Socket, body: &mut LendingBody) -> io::Result<u32> {
     Ok(taken)
 }
 
-fn read_all(mut peer: Peer) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut all = Vec::new();
-        let _ = peer.read_to_end(&mut all);
-        all
-    })
-}
-
 #[actix_web::test]
 async fn the_part_follows_its_head_and_the_next_head_follows_the_part() {
     let content = content(300_000);
     for (start, end) in [(0, 300_000), (0, 1), (299_999, 300_000), (70_000, 200_001), (5, 5)] {
-        let (mut socket, peer) = connection();
+        let (mut socket, peer) = connection().await;
         let reader = read_all(peer);
         let mut body = body(&socket, file(&content), start as u64..end as u64);
         socket.write_all(b"head").await.expect("written");
@@ -82,7 +65,7 @@ async fn the_part_follows_its_head_and_the_next_head_follows_the_part() {
 
 #[actix_web::test]
 async fn nothing_leaves_before_the_flush() {
-    let (mut socket, mut peer) = connection();
+    let (mut socket, mut peer) = connection().await;
     let mut body = body(&socket, file(b"body"), 0..4);
     for _ in 0..20 {
         assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
@@ -97,7 +80,7 @@ async fn nothing_leaves_before_the_flush() {
 
 #[actix_web::test]
 async fn a_file_that_is_too_short_takes_the_connection_with_it() {
-    let (mut socket, peer) = connection();
+    let (mut socket, peer) = connection().await;
     let reader = read_all(peer);
     let mut body = body(&socket, file(b"short"), 0..6);
     let error = drive(&mut socket, &mut body).await.expect_err("no clean end");
@@ -109,7 +92,7 @@ async fn a_file_that_is_too_short_takes_the_connection_with_it() {
 
 #[actix_web::test]
 async fn a_body_that_is_dropped_takes_the_connection_with_it() {
-    let (mut socket, peer) = connection();
+    let (mut socket, peer) = connection().await;
     let mut body = body(&socket, file(&content(32 << 20)), 0..32 << 20);
     assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
     poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");
@@ -123,7 +106,7 @@ async fn a_body_that_is_dropped_takes_the_connection_with_it() {
 
 #[actix_web::test]
 async fn no_turn_is_endless_and_each_counts_as_progress() {
-    let (mut socket, peer) = connection();
+    let (mut socket, peer) = connection().await;
     let reader = read_all(peer);
     let len = 2 * TURN_BYTES + 1;
     let big = tempfile::tempfile().expect("a file");
@@ -139,7 +122,7 @@ async fn a_reader_that_stops_holds_no_thread() {
     let senders = Senders::new(Handle::current());
     let mut held = Vec::new();
     for _ in 0..MAX_SENDING + 1 {
-        let (mut socket, peer) = connection();
+        let (mut socket, peer) = connection().await;
         let part = FilePart { file: file(&content(1)), range: 0..32 << 20 };
         part.file.set_len(32 << 20).expect("long");
         let mut body = file_body(part, socket.outlet(), senders.clone(), sent());
