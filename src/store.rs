@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long an operator's command waits for a store to answer at all: somebody sits before it.
+pub(crate) const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A failure of the database or of the blob store. Cheap to clone: one failed batch answers many requests.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {

@@ -10,13 +10,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Bucket;
 use super::failure::Failure;
 use crate::blob::BlobKey;
-use crate::store::StoreError;
+use crate::store::{COMMAND_PATIENCE, StoreError};
 
 /// The region that must not be named when a bucket is made.
 const NAMELESS_REGION: &str = "us-east-1";
 
-/// Somebody sits before a command and waits.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries of a command.
 const COMMAND_PAUSE: Duration = Duration::from_millis(500);
 
 impl Bucket {

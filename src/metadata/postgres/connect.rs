@@ -10,14 +10,12 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::{Migrated, sql};
-use crate::store::StoreError;
+use crate::store::{COMMAND_PATIENCE, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A database that starts together with this process gets so long to answer.
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// Somebody sits before a command and waits.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 const START_PAUSE: Duration = Duration::from_millis(250);
 /// Time between two lines of the log that say so.
 const WARN_EVERY: Duration = Duration::from_secs(5);
