@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -43,6 +43,8 @@ pub(super) struct Arriving {
     file: OnceLock<Option<File>>,
     /// What each slot holds.
     slots: Mutex<Vec<Option<Begun>>>,
+    /// Whether the run is at its end. Read while something is written: whoever sets it has waited for all of that.
+    ended: RwLock<bool>,
     rests_until: Mutex<Instant>,
 }
 
@@ -64,7 +66,7 @@ impl Arriving {
         let most = (room_bytes / UNIT_BYTES / (chunk_bytes / UNIT_BYTES).max(1)).min(MAX_SLOTS);
         let most = usize::try_from(most).unwrap_or(0);
         let (file, slots, rests_until) = (OnceLock::new(), Mutex::default(), Mutex::new(Instant::now()));
-        let arriving = Self { path, chunk_bytes, most, file, slots, rests_until };
+        let arriving = Self { path, chunk_bytes, most, file, slots, ended: RwLock::default(), rests_until };
         match open(&arriving.path, false).filter(|_| resume) {
             Some(file) => {
                 // What another run had room for may be more than there is now.
@@ -89,6 +91,11 @@ impl Arriving {
     /// Whether the beginning of any chunk is here.
     pub(super) fn holds_some(&self) -> bool {
         self.slots().iter().any(Option::is_some)
+    }
+
+    /// Waits for what is just being written and takes nothing more. Blocks.
+    pub(super) fn end(&self) {
+        *self.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Removes the file. Blocks.
@@ -142,6 +149,10 @@ impl Arriving {
     }
 
     fn write(&self, begun: Begun, from: u64, bytes: &[u8]) -> Option<()> {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return None;
+        }
         let (file, head) = (self.file()?, begun.encode()?);
         let slot = self.claim(begun)?;
         let offset = self.offset(slot);

@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use haulier_format::{ChunkIndex, ChunkLayout, TransferId};
 use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
@@ -41,6 +41,8 @@ pub(super) struct Kept {
     holds_some: AtomicBool,
     /// Whether it became the target, or was removed.
     over: AtomicBool,
+    /// Whether the run is at its end. Read while a chunk is written: whoever sets it has waited for all of them.
+    ended: RwLock<bool>,
     syncing: Mutex<()>,
 }
 
@@ -69,8 +71,9 @@ impl Kept {
                 let chunk_bytes = u64::from(layout.chunk_size()) + SEALED_OVERHEAD_BYTES;
                 let room_bytes = part.spare_bytes().min(WINDOW_BYTES);
                 let arriving = Arc::new(Arriving::open(path, chunk_bytes, room_bytes, found == Found::Same));
-                let (holds_some, over, syncing) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::new(()));
-                Ok((Self { target, layout, part, set_aside, log, arriving, holds_some, over, syncing }, found))
+                let (holds_some, over) = (AtomicBool::new(false), AtomicBool::new(false));
+                let (ended, syncing) = (RwLock::new(false), Mutex::new(()));
+                Ok((Self { target, layout, part, set_aside, log, arriving, holds_some, over, ended, syncing }, found))
             }
             Err(error) => {
                 // With a part that an earlier run left, the log is worth keeping.
@@ -132,8 +135,12 @@ impl Kept {
     /// Writes an opened chunk and notes it. Blocks; many threads may at once.
     ///
     /// # Errors
-    /// [`Error::TargetUnwritable`].
+    /// [`Error::TargetUnwritable`]; [`Error::Internal`] after [`Kept::close`].
     pub(super) fn take(&self, index: ChunkIndex, plaintext: &[u8]) -> Result<(), Error> {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return Err(Error::Internal("a chunk came after the end"));
+        }
         let offset = self.layout.plaintext_offset(index);
         let mut hasher = self.log.hasher(index.get());
         let written =
@@ -168,6 +175,21 @@ impl Kept {
         leftover::remove_names(self.part.path());
         let _ = self.log.remove();
         Ok(self.target.path.clone())
+    }
+
+    /// Ends a run that failed: keeps what has arrived and returns true, or removes all when that is nothing, or of no use
+    /// any more. Blocks.
+    ///
+    /// A task that is given up leaves its thread at work. Only when that was waited for, and nothing more is taken, is it
+    /// certain what is held.
+    pub(super) fn close(&self, is_for_good: bool) -> bool {
+        *self.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
+        self.arriving.end();
+        let is_kept = !is_for_good && self.holds_some();
+        if !is_kept {
+            self.discard();
+        }
+        is_kept
     }
 
     /// Removes it, since it can be of no use any more. Blocks.

@@ -91,18 +91,13 @@ pub async fn receive(
         Ok((blocking(move || kept.publish(force)).await?, resumed))
     };
     let outcome: Result<_, Error> = outcome.await;
-    match &outcome {
-        Err(error) if error.is_for_good() => {
-            let part = kept.part_path().to_owned();
-            clean_up(move || kept.discard()).await;
-            if part.symlink_metadata().is_ok() {
-                progress.on(Event::Notice(Notice::NotOurs { path: part }));
-            }
+    if let Err(error) = &outcome {
+        let (part, is_for_good) = (kept.part_path().to_owned(), error.is_for_good());
+        match clean_up(move || kept.close(is_for_good)).await {
+            true => progress.on(Event::Notice(Notice::Kept { path: part })),
+            false if part.symlink_metadata().is_ok() => progress.on(Event::Notice(Notice::NotOurs { path: part })),
+            false => {}
         }
-        Err(_) if kept.holds_some() => {
-            progress.on(Event::Notice(Notice::Kept { path: kept.part_path().to_owned() }));
-        }
-        _ => {}
     }
     let (path, resumed) = outcome?;
     Ok(Received { path: Some(path), resumed, ..received(&opened, size, files) })

@@ -337,3 +337,39 @@ fn a_single_file_with_folders_in_its_name_is_taken_along_into_them() {
         assert_eq!((count(&dir), fs::read_dir(&output).unwrap().count()), (1, 1), "nothing is left");
     }
 }
+
+/// A chunk may be on its way to the disk when another one ends the run.
+#[test]
+fn what_a_failed_run_says_is_kept_is_what_is_there() {
+    let mut ends = [0, 0];
+    for round in 0..300 {
+        let dir = tempdir().unwrap();
+        let kept = open(&dir, round % 2 == 0).0;
+        let is_kept = std::thread::scope(|scope| {
+            let taking = scope.spawn(|| kept.take(ChunkIndex::new(1).unwrap(), &plaintext(1)));
+            if round % 3 == 0 {
+                std::thread::sleep(std::time::Duration::from_micros(round));
+            }
+            let is_kept = kept.close(false);
+            let left = fs::read_dir(dir.path()).unwrap().count();
+            assert_eq!(left > 0, is_kept, "{left} left");
+            assert_eq!(taking.join().unwrap().is_ok(), is_kept);
+            is_kept
+        });
+        drop(kept);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count() > 0, is_kept);
+        ends[usize::from(is_kept)] += 1;
+    }
+    assert!(ends[1] > 0 && ends[0] > 0, "both sides won: {ends:?}");
+}
+
+#[test]
+fn what_can_be_of_no_use_goes_whatever_it_holds() {
+    let dir = tempdir().unwrap();
+    let kept = open(&dir, false).0;
+    take(&kept, &[0, 1]);
+    assert!(!kept.close(true));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(kept.take(ChunkIndex::new(2).unwrap(), &plaintext(2)).is_err());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
