@@ -1,10 +1,44 @@
-//! How the database and the blob store fail, as the use cases need to tell it apart; and what both say of their load.
+//! How the database and the blob store fail, as the use cases need to tell it apart; what both say of their load; and
+//! the name that both have for an upload.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an operator's command waits for a store to answer at all: somebody sits before it.
 pub(crate) const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Names one upload of a payload: 16 lowercase hex digits, made by the server, which no client ever sees.
+///
+/// Each upload is a blob of its own, so that no writer that comes late touches what another has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UploadId(u64);
+
+impl UploadId {
+    /// Makes a name from random bytes.
+    #[must_use]
+    pub fn from_random_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = u64::from_str_radix(text, 16).map(Self)?;
+        // One upload has one name.
+        anyhow::ensure!(id.to_string() == text, "not the name of an upload");
+        Ok(id)
+    }
+}
 
 /// A failure of the database or of the blob store. Cheap to clone: one failed batch answers many requests.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use haulier_wire::{ChunkIndex, TransferId};
 
 use super::{BlobKey, BlobStore, Expected, Listed};
+use crate::store::UploadId;
 
 mod payload;
 
@@ -214,7 +215,8 @@ async fn a_list_that_nobody_reads_on_ends(store: &dyn BlobStore) {
 #[test]
 fn a_name_is_a_key_or_none_of_ours() {
     let id = chunk(1, 0).transfer_id();
-    for key in [chunk(1, 0), chunk(1, 100_000), chunk(1, u32::MAX - 1), BlobKey::Payload(id), BlobKey::Meta(id)] {
+    let payload = BlobKey::Payload(id, UploadId::from_random_bytes([0xa; 8]));
+    for key in [chunk(1, 0), chunk(1, 100_000), chunk(1, u32::MAX - 1), payload, BlobKey::Meta(id)] {
         let path = key.to_string();
         let name = path.strip_prefix(&format!("transfers/{id}/")).expect("below its folder");
         assert_eq!(BlobKey::from_name(id, name), Some(key));
@@ -229,8 +231,11 @@ fn a_name_is_a_key_or_none_of_ours() {
         "chunks/1/2",
         "meta.json/",
         "Meta.json",
-        "payload/",
-        "payload.1",
+        "payload",
+        "payloads/",
+        "payloads/0a0a0a0a0a0a0a0",
+        "payloads/0A0A0A0A0A0A0A0A",
+        "payloads/+a0a0a0a0a0a0a0a",
     ] {
         assert_eq!(BlobKey::from_name(id, name), None, "{name}");
     }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 
-use crate::store::{BufferUse, StoreError};
+use crate::store::{BufferUse, StoreError, UploadId};
 
 pub use file::FilePart;
 
@@ -26,8 +26,8 @@ pub use file::FilePart;
 pub enum BlobKey {
     /// One sealed chunk.
     Chunk(TransferId, ChunkIndex),
-    /// The one blob of a transfer of the older system.
-    Payload(TransferId),
+    /// One upload of the older system's one blob; at most one of a transfer's counts.
+    Payload(TransferId, UploadId),
     /// What is needed to rebuild the transfer's row.
     Meta(TransferId),
 }
@@ -65,7 +65,7 @@ impl BlobKey {
     #[must_use]
     pub fn transfer_id(&self) -> TransferId {
         match self {
-            Self::Chunk(id, _) | Self::Payload(id) | Self::Meta(id) => *id,
+            Self::Chunk(id, _) | Self::Payload(id, _) | Self::Meta(id) => *id,
         }
     }
 
@@ -73,9 +73,9 @@ impl BlobKey {
     #[must_use]
     pub fn from_name(id: TransferId, name: &str) -> Option<Self> {
         match name.split_once('/') {
-            None if name == "meta.json" => Some(Self::Meta(id)),
-            None => (name == "payload").then_some(Self::Payload(id)),
+            None => (name == "meta.json").then_some(Self::Meta(id)),
             Some(("chunks", index)) => Some(Self::Chunk(id, index.parse().ok()?)),
+            Some(("payloads", upload)) => Some(Self::Payload(id, upload.parse().ok()?)),
             Some(_) => None,
         }
     }
@@ -85,7 +85,7 @@ impl fmt::Display for BlobKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chunk(id, index) => write!(f, "transfers/{id}/chunks/{index}"),
-            Self::Payload(id) => write!(f, "transfers/{id}/payload"),
+            Self::Payload(id, upload) => write!(f, "transfers/{id}/payloads/{upload}"),
             Self::Meta(id) => write!(f, "transfers/{id}/meta.json"),
         }
     }
@@ -154,7 +154,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Removes one blob; nothing happens when it is not there.
     async fn remove(&self, key: BlobKey) -> Result<(), StoreError>;
 
-    /// Removes every blob of a transfer, its meta.json first, and what was staged of its payload; nothing happens when
+    /// Removes every blob of a transfer, its meta.json first, and what was staged of its payloads; nothing happens when
     /// there is none.
     async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError>;
 

@@ -224,7 +224,7 @@ impl BlobStore for S3Store {
     async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
         Ok(match (key, expected) {
             (_, Expected::AtMost(_)) => Box::new(self.staged_parts(key, expected)?),
-            (BlobKey::Payload(_), Expected::Exactly(len)) if len > PART_BYTES => {
+            (BlobKey::Payload(..), Expected::Exactly(len)) if len > PART_BYTES => {
                 Box::new(self.staged_parts(key, expected)?)
             }
             (_, Expected::Exactly(len)) => Box::new(self.staged(key, len)?),
@@ -255,7 +255,7 @@ impl BlobStore for S3Store {
         // Without its meta.json a transfer that is half removed cannot come back.
         remove::one(&self.bucket, &self.bucket.name_of(BlobKey::Meta(id))).await?;
         // Then what could still become an object.
-        multipart::abort_all_of(&self.bucket, &self.bucket.name_of(BlobKey::Payload(id))).await?;
+        multipart::abort_all_of(&self.bucket, id).await?;
         remove::all_below(&self.bucket, &format!("{}transfers/{id}/", self.bucket.prefix)).await
     }
 

@@ -90,6 +90,10 @@ fn problem_of(error: &TransferError) -> Problem {
             detail(Type::DownloadLimitUnsupported, "Leave max_downloads out or set it to 0.")
         }
         TransferError::Exists => detail(Type::TransferExists, "Start again with a new id and a new key."),
+        TransferError::NotChunked => detail(
+            Type::TransferNotFound,
+            "This transfer is one payload without chunks: GET download/{id} has all of it.",
+        ),
         TransferError::NoSuchChunk => detail(Type::ChunkNotFound, "The index is not below total_chunks."),
         TransferError::WrongChunkLength { expected, announced } => wrong_length(*expected, *announced),
         TransferError::DigestMismatch => detail(Type::DigestMismatch, "Nothing was kept. Send the chunk again."),

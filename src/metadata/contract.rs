@@ -5,7 +5,7 @@ use std::future::Future;
 use haulier_wire::{ByteLen, ChunkIndex, ChunkLayout, Timestamp, TransferId, TransferKind};
 
 use super::{
-    ChunkRecord, Created, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Step, StoredChunk, StoredState,
+    ChunkRecord, Created, Expiry, MetadataStore, NewTransfer, Recorded, SetOnce, Shape, Step, StoredChunk, StoredState,
     Transfer,
 };
 
@@ -68,7 +68,7 @@ pub(super) fn new_transfer(number: u8) -> NewTransfer {
         kind: TransferKind::Full,
         state: StoredState::Pending,
         create_digest: [number; 32],
-        layout,
+        shape: Shape::Chunks(layout),
         stored_chunks: 0,
         stored_bytes: 0,
         key_check: Some(vec![1; 32]),

@@ -8,15 +8,17 @@ pub mod metered;
 mod operator;
 mod pool;
 pub mod postgres;
+mod shape;
 mod sql;
 pub mod sqlite;
 
 use async_trait::async_trait;
-use haulier_wire::{ChunkIndex, ChunkLayout, Timestamp, TokenHash, TransferId, TransferKind};
+use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 
 use crate::store::{PoolUse, StoreError};
 
 pub use operator::{OperatorStore, Restored, Total};
+pub use shape::{Payload, PayloadUpload, Shape};
 
 /// A BLAKE3 or SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -46,17 +48,17 @@ pub enum Expiry {
 pub struct Transfer {
     /// Its id.
     pub id: TransferId,
-    /// FULL or SEED.
+    /// FULL, SEED, or payload: that, exactly when its shape is one.
     pub kind: TransferKind,
     /// What is stored of its state; `transfer::state` says what that means now.
     pub state: StoredState,
     /// BLAKE3 of the create request.
     pub create_digest: Digest,
-    /// Its cut.
-    pub layout: ChunkLayout,
+    /// What its bytes are.
+    pub shape: Shape,
     /// Chunks whose blobs are there.
     pub stored_chunks: u32,
-    /// Their sealed bytes.
+    /// Their sealed bytes; bytes of the payload that counts.
     pub stored_bytes: u64,
     /// FULL only.
     pub key_check: Option<Vec<u8>>,

@@ -5,7 +5,7 @@ use haulier_wire::{ByteLen, ChunkCount, ChunkLayout, Timestamp, TransferId, Tran
 use sqlx::query::Query;
 use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 
-use super::{Digest, Expiry, StoredChunk, StoredState, Transfer};
+use super::{Digest, Expiry, Payload, PayloadUpload, Shape, StoredChunk, StoredState, Transfer};
 use crate::store::StoreError;
 
 mod failure;
@@ -18,7 +18,8 @@ macro_rules! transfer_columns {
     () => {
         "id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
         kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, created_at, upload_expires_at,
-        expires_in_ms, expires_at, completed_at, blobs_removed"
+        expires_in_ms, expires_at, completed_at, blobs_removed, content_type_hint, auto_delete, payload_upload,
+        payload_blake3"
     };
 }
 use transfer_columns;
@@ -27,8 +28,9 @@ pub(super) mod operator;
 
 pub(super) const INSERT_TRANSFER: &str = "
     INSERT INTO transfers (id, kind, state, create_digest, file_size, chunk_size, total_chunks, key_check, kdf_salt,
-        owner_token_hash, download_token_hash, max_downloads, created_at, upload_expires_at, expires_in_ms, expires_at)
-    VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        owner_token_hash, download_token_hash, max_downloads, created_at, upload_expires_at, expires_in_ms, expires_at,
+        content_type_hint, auto_delete)
+    VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     ON CONFLICT (id) DO NOTHING";
 
 pub(super) const SELECT_TRANSFER: &str = concat!("SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1");
@@ -137,13 +139,14 @@ where
     Option<i64>: Encode<'q, DB>,
 {
     let (expires_in_ms, expires_at) = expiry_columns(transfer.expiry);
+    let payload = transfer.shape.payload();
     Ok(sqlx::query(INSERT_TRANSFER)
         .bind(transfer.id.as_str())
         .bind(kind_text(transfer.kind))
         .bind(transfer.create_digest.as_slice())
-        .bind(i64::try_from(transfer.layout.file_size()).map_err(StoreError::internal)?)
-        .bind(i64::from(transfer.layout.chunk_size()))
-        .bind(i64::from(transfer.layout.total_chunks()))
+        .bind(i64::try_from(transfer.shape.file_size()).map_err(StoreError::internal)?)
+        .bind(i64::from(transfer.shape.chunk_size()))
+        .bind(i64::from(transfer.shape.total_chunks()))
         .bind(transfer.key_check.as_deref())
         .bind(transfer.kdf_salt.as_ref().map(<[u8; 16]>::as_slice))
         .bind(transfer.owner_token_hash.as_ref().map(|hash| hash.as_str()))
@@ -152,7 +155,9 @@ where
         .bind(transfer.created_at.as_millisecond())
         .bind(transfer.upload_expires_at.as_millisecond())
         .bind(expires_in_ms)
-        .bind(expires_at))
+        .bind(expires_at)
+        .bind(payload.map(|payload| &*payload.content_type_hint))
+        .bind(payload.map(|payload| i64::from(payload.auto_delete))))
 }
 
 /// Reads one row of [`SELECT_TRANSFER`].
@@ -184,14 +189,13 @@ where
     };
     let required_time = |column: &'static str| time(column)?.context(column);
     let expires_in_ms: Option<i64> = row.try_get("expires_in_ms")?;
-    let file_size = ByteLen::new(u64::try_from(number("file_size")?)?).context("file_size")?;
-    let total_chunks = ChunkCount::new(u32::try_from(number("total_chunks")?)?).context("total_chunks")?;
+    let kind = kind_from_text(&text("kind")?.context("kind")?)?;
     Ok(Transfer {
         id: row.try_get::<String, _>("id")?.parse()?,
-        kind: kind_from_text(&text("kind")?.context("kind")?)?,
+        kind,
         state: state_from_text(&text("state")?.context("state")?)?,
         create_digest: bytes("create_digest")?.context("create_digest")?.try_into().map_err(|_| anyhow!("digest"))?,
-        layout: ChunkLayout::check(file_size, u64::try_from(number("chunk_size")?)?, total_chunks)?,
+        shape: if kind == TransferKind::Payload { Shape::Payload(payload(row)?) } else { Shape::Chunks(layout(row)?) },
         stored_chunks: u32::try_from(number("stored_chunks")?)?,
         stored_bytes: u64::try_from(number("stored_bytes")?)?,
         key_check: bytes("key_check")?,
@@ -209,6 +213,45 @@ where
         },
         completed_at: time("completed_at")?,
         is_swept: number("blobs_removed")? == 1,
+    })
+}
+
+fn layout<R>(row: &R) -> anyhow::Result<ChunkLayout>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let number = |column: &'static str| -> anyhow::Result<i64> { Ok(row.try_get(column)?) };
+    let file_size = ByteLen::new(u64::try_from(number("file_size")?)?).context("file_size")?;
+    let total_chunks = ChunkCount::new(u32::try_from(number("total_chunks")?)?).context("total_chunks")?;
+    Ok(ChunkLayout::check(file_size, u64::try_from(number("chunk_size")?)?, total_chunks)?)
+}
+
+fn payload<R>(row: &R) -> anyhow::Result<Payload>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let number = |column: &'static str| -> anyhow::Result<i64> { Ok(row.try_get(column)?) };
+    let upload: Option<String> = row.try_get("payload_upload")?;
+    let blake3: Option<Vec<u8>> = row.try_get("payload_blake3")?;
+    Ok(Payload {
+        file_size: u64::try_from(number("file_size")?)?,
+        content_type_hint: row.try_get::<Option<String>, _>("content_type_hint")?.unwrap_or_default(),
+        auto_delete: row.try_get::<Option<i64>, _>("auto_delete")? == Some(1),
+        upload: match (upload, blake3) {
+            (Some(id), Some(blake3)) => Some(PayloadUpload {
+                id: id.parse()?,
+                len: u64::try_from(number("stored_bytes")?)?,
+                blake3: blake3.try_into().map_err(|_| anyhow!("payload_blake3"))?,
+            }),
+            (None, None) => None,
+            _ => return Err(anyhow!("payload_upload and payload_blake3 go together")),
+        },
     })
 }
 
@@ -252,6 +295,7 @@ fn kind_text(kind: TransferKind) -> &'static str {
     match kind {
         TransferKind::Full => "full",
         TransferKind::Seed => "seed",
+        TransferKind::Payload => "payload",
     }
 }
 
@@ -259,6 +303,7 @@ fn kind_from_text(text: &str) -> anyhow::Result<TransferKind> {
     match text {
         "full" => Ok(TransferKind::Full),
         "seed" => Ok(TransferKind::Seed),
+        "payload" => Ok(TransferKind::Payload),
         _ => Err(anyhow!("unknown kind")),
     }
 }

@@ -4,7 +4,7 @@ use haulier_wire::api::{CompleteRequest, CompleteResponse, Transparency, check_s
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
-use super::{Token, TransferError, Transfers, access};
+use super::{Token, TransferError, Transfers, access, chunks};
 use crate::metadata::{Expiry, SetOnce, StoredState, Transfer};
 use crate::store::StoreError;
 
@@ -26,6 +26,7 @@ impl Transfers {
         let now = self.clock.now();
         let mut transfer = self.live(id, now).await?;
         access::check(owner, transfer.owner_token_hash.as_ref())?;
+        chunks(&transfer)?;
         self.settle_sealed_metadata(&transfer, request).await?;
         if transfer.state == StoredState::Completed {
             return response(&transfer);
@@ -58,8 +59,8 @@ impl Transfers {
         request: &CompleteRequest,
     ) -> Result<(), TransferError> {
         match (transfer.kind, &request.sealed_metadata) {
-            (TransferKind::Seed, None) => Ok(()),
-            (TransferKind::Seed, Some(_)) => Err(TransferError::SealedMetadataSurplus),
+            (TransferKind::Seed | TransferKind::Payload, None) => Ok(()),
+            (TransferKind::Seed | TransferKind::Payload, Some(_)) => Err(TransferError::SealedMetadataSurplus),
             (TransferKind::Full, None) => match self.metadata.sealed_metadata(transfer.id).await? {
                 Some(_) => Ok(()),
                 None => Err(TransferError::SealedMetadataConflict),
@@ -98,8 +99,8 @@ fn freeze(transfer: &Transfer, now: Timestamp, expires_at: Timestamp) -> Transfe
         state: StoredState::Completed,
         completed_at: Some(now),
         expiry: Expiry::At(expires_at),
-        stored_chunks: transfer.layout.total_chunks(),
-        stored_bytes: transfer.layout.sealed_size(),
+        stored_chunks: transfer.shape.total_chunks(),
+        stored_bytes: transfer.shape.body_bytes(),
         ..transfer.clone()
     }
 }
@@ -115,7 +116,7 @@ fn response(transfer: &Transfer) -> Result<CompleteResponse, TransferError> {
         transparency: Transparency {
             ip: NO_ADDRESS.to_owned(),
             timestamp: transfer.created_at,
-            file_size_bytes: ByteLen::new(transfer.layout.file_size()).unwrap_or(ByteLen::MAX),
+            file_size_bytes: ByteLen::new(transfer.shape.file_size()).unwrap_or(ByteLen::MAX),
             stored_fields: names(&["file_size_bytes", "created_at", "completed_at", "expires_at"]),
             encrypted: names(&["file_name", "file_content"]),
             not_stored: names(&["decryption_key", "raw_ip"]),

@@ -6,7 +6,7 @@ use haulier_wire::{ChunkLayout, Timestamp, TransferId, TransferKind};
 use super::state::{self, Liveness};
 use super::status::known_end;
 use super::{TransferError, Transfers};
-use crate::metadata::{Created, Expiry, NewTransfer, StoredState, Transfer};
+use crate::metadata::{Created, Expiry, NewTransfer, Shape, StoredState, Transfer};
 use crate::store::StoreError;
 
 impl Transfers {
@@ -72,7 +72,7 @@ impl Transfers {
             kind,
             state: StoredState::Pending,
             create_digest,
-            layout,
+            shape: Shape::Chunks(layout),
             stored_chunks: 0,
             stored_bytes: 0,
             key_check: request.key_check.as_ref().map(|check| check.0.clone()),

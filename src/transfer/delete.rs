@@ -6,7 +6,7 @@ use haulier_wire::{ByteLen, ChunkLayout, Timestamp, TransferId, TransferKind};
 
 use super::{Token, TransferError, Transfers, access};
 use crate::blob::BlobKey;
-use crate::metadata::{Created, Expiry, NewTransfer, StoredState, Transfer};
+use crate::metadata::{Created, Expiry, NewTransfer, Shape, StoredState, Transfer};
 use crate::store::StoreError;
 
 /// The layout of an id that is taken for nothing.
@@ -77,7 +77,7 @@ fn nothing(id: TransferId, now: Timestamp) -> Result<Transfer, StoreError> {
         kind: TransferKind::Seed,
         state: StoredState::Pending,
         create_digest: [0; 32],
-        layout: ChunkLayout::new(ByteLen::MIN, NO_CHUNK_SIZE).map_err(StoreError::internal)?,
+        shape: Shape::Chunks(ChunkLayout::new(ByteLen::MIN, NO_CHUNK_SIZE).map_err(StoreError::internal)?),
         stored_chunks: 0,
         stored_bytes: 0,
         key_check: None,

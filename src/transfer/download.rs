@@ -10,7 +10,7 @@ use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
 use super::status::{known_end, wire_state};
-use super::{Token, TransferError, Transfers, access, check_readable};
+use super::{Token, TransferError, Transfers, access, check_readable, chunks};
 use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
 use crate::metadata::{Digest, Transfer};
 use crate::store::StoreError;
@@ -46,12 +46,11 @@ impl Transfers {
     /// Not found, deleted, expired.
     pub async fn info(&self, id: TransferId) -> Result<Info, TransferError> {
         let transfer = self.live(id, self.clock.now()).await?;
-        let (file_size, total_chunks) = wire_numbers(&transfer.layout);
         Ok(Info {
             transfer_id: id,
             status: wire_state(transfer.state),
-            file_size_bytes: file_size,
-            content_type_hint: String::new(),
+            file_size_bytes: ByteLen::new(transfer.shape.file_size()).unwrap_or(ByteLen::MAX),
+            content_type_hint: transfer.shape.payload().map(|one| one.content_type_hint.clone()).unwrap_or_default(),
             created_at: transfer.created_at,
             download_count: transfer.download_count,
             max_downloads: transfer.max_downloads,
@@ -60,7 +59,7 @@ impl Transfers {
             is_expired: false,
             format: transfer.kind,
             kdf: kdf(&transfer),
-            total_chunks,
+            total_chunks: ChunkCount::new(transfer.shape.total_chunks()),
             needs_download_token: transfer.download_token_hash.is_some(),
             limited: transfer.max_downloads > 0,
         })
@@ -72,18 +71,18 @@ impl Transfers {
     /// Not found, pending, deleted, expired; token missing or wrong.
     pub async fn manifest(&self, id: TransferId, download: Option<&Token>) -> Result<Manifest, TransferError> {
         let transfer = self.opened_for(id, download).await?;
+        let layout = chunks(&transfer)?;
         let sealed_metadata = self.metadata.sealed_metadata(id).await?;
         let damaged = || StoreError::internal(anyhow::anyhow!("a completed row without its times"));
-        let (file_size, total_chunks) = wire_numbers(&transfer.layout);
         Ok(Manifest {
             transfer_id: id,
-            total_chunks,
-            chunk_size: ByteLen::new(transfer.layout.chunk_size().into()).unwrap_or(ByteLen::MAX),
-            file_size,
-            last_chunk_size: ByteLen::new(transfer.layout.last_chunk_size().into()).unwrap_or(ByteLen::MAX),
+            total_chunks: ChunkCount::new(layout.total_chunks()).unwrap_or(ChunkCount::MIN),
+            chunk_size: ByteLen::new(layout.chunk_size().into()).unwrap_or(ByteLen::MAX),
+            file_size: ByteLen::new(layout.file_size()).unwrap_or(ByteLen::MAX),
+            last_chunk_size: ByteLen::new(layout.last_chunk_size().into()).unwrap_or(ByteLen::MAX),
             encryption: Encryption::v1(match transfer.kind {
                 TransferKind::Full => IvStrategy::PrefixCounter,
-                TransferKind::Seed => IvStrategy::Counter,
+                TransferKind::Seed | TransferKind::Payload => IvStrategy::Counter,
             }),
             sealed_metadata: sealed_metadata.map(Base64Url),
             kdf: kdf(&transfer),
@@ -108,7 +107,7 @@ impl Transfers {
         let (transfer, chunk) = found.ok_or(TransferError::NotFound)?;
         check_readable(&transfer, self.clock.now())?;
         access::check(download, transfer.download_token_hash.as_ref())?;
-        let len = transfer.layout.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
+        let len = chunks(&transfer)?.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
         let chunk = chunk.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
         Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
     }
@@ -132,7 +131,7 @@ impl Transfers {
     /// As [`Transfers::manifest`].
     pub async fn find_whole(&self, id: TransferId, download: Option<&Token>) -> Result<WholeFound, TransferError> {
         let transfer = self.opened_for(id, download).await?;
-        Ok(WholeFound { transfer_id: id, layout: transfer.layout })
+        Ok(WholeFound { transfer_id: id, layout: chunks(&transfer)? })
     }
 
     /// Reads a part of all sealed chunks end to end. A chunk that cannot be read breaks the stream.
@@ -186,13 +185,6 @@ fn missing(key: BlobKey) -> StoreError {
 
 fn kdf(transfer: &Transfer) -> Option<Kdf> {
     transfer.kdf_salt.map(|salt| Kdf { salt })
-}
-
-fn wire_numbers(layout: &ChunkLayout) -> (ByteLen, ChunkCount) {
-    (
-        ByteLen::new(layout.file_size()).unwrap_or(ByteLen::MAX),
-        ChunkCount::new(layout.total_chunks()).unwrap_or(ChunkCount::MIN),
-    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use haulier_wire::{Timestamp, TransferId};
+use haulier_wire::{ChunkLayout, Timestamp, TransferId};
 
 use crate::batch::{BatchError, Batcher};
 use crate::blob::{BlobKey, BlobStore};
@@ -125,6 +125,11 @@ fn check_readable(transfer: &Transfer, now: Timestamp) -> Result<(), TransferErr
     }
 }
 
+/// The cut of a transfer that has one.
+fn chunks(transfer: &Transfer) -> Result<ChunkLayout, TransferError> {
+    transfer.shape.chunks().copied().ok_or(TransferError::NotChunked)
+}
+
 fn spawn_recorder(metadata: Arc<dyn MetadataStore>) -> Recorder {
     Batcher::spawn(MAX_RECORD_BATCH, move |records: Vec<ChunkRecord>| {
         let metadata = Arc::clone(&metadata);
@@ -173,6 +178,9 @@ pub enum TransferError {
     /// The id is taken by a transfer with other members.
     #[error("the transfer id is taken")]
     Exists,
+    /// It is one payload of the older system, and the route is about chunks.
+    #[error("the transfer has no chunks")]
+    NotChunked,
     /// The transfer has fewer chunks.
     #[error("the transfer has no such chunk")]
     NoSuchChunk,

@@ -141,16 +141,17 @@ impl Transfers {
         };
         // Nobody will read it: its bytes go with the next sweep.
         let has_expired = state::liveness(&transfer, self.clock.now()) == Liveness::Expired;
-        let chunks = if has_expired {
-            Vec::new()
-        } else {
-            if let Some(lacking) = self.lacking(id, transfer.layout).await? {
-                return Ok(Outcome::Failed(lacking));
+        let chunks = match transfer.shape.chunks() {
+            Some(layout) if !has_expired => {
+                if let Some(lacking) = self.lacking(id, *layout).await? {
+                    return Ok(Outcome::Failed(lacking));
+                }
+                match self.digests(id, *layout, progress).await? {
+                    Ok(chunks) => chunks,
+                    Err(reason) => return Ok(Outcome::Failed(reason)),
+                }
             }
-            match self.digests(id, transfer.layout, progress).await? {
-                Ok(chunks) => chunks,
-                Err(reason) => return Ok(Outcome::Failed(reason)),
-            }
+            _ => Vec::new(),
         };
         let restored = Restored { transfer, sealed_metadata: saved.sealed_metadata(), chunks };
         Ok(match (self.metadata.restore(&restored).await?, has_expired) {

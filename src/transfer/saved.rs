@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::status::known_end;
 use super::{TransferError, Transfers};
 use crate::blob::BlobKey;
-use crate::metadata::{Digest, Expiry, StoredState, Transfer};
+use crate::metadata::{Digest, Expiry, Shape, StoredState, Transfer};
 use crate::store::StoreError;
 
 /// The version of the shape that this program writes and reads.
@@ -108,9 +108,9 @@ impl Saved {
             transfer_id: transfer.id,
             kind: transfer.kind,
             create_digest: to_hex(&transfer.create_digest),
-            file_size: transfer.layout.file_size(),
-            chunk_size: transfer.layout.chunk_size(),
-            total_chunks: transfer.layout.total_chunks(),
+            file_size: transfer.shape.file_size(),
+            chunk_size: transfer.shape.chunk_size(),
+            total_chunks: transfer.shape.total_chunks(),
             sealed_metadata: sealed_metadata.map(Base64Url),
             key_check: transfer.key_check.clone().map(Base64Url),
             kdf: transfer.kdf_salt.map(|salt| Kdf { salt }),
@@ -154,6 +154,7 @@ impl Saved {
         let iv_strategy = match self.kind {
             TransferKind::Full => IvStrategy::PrefixCounter,
             TransferKind::Seed => IvStrategy::Counter,
+            TransferKind::Payload => return Err(Unreadable::Shape),
         };
         // The rules of create hold for what was created.
         let request = CreateRequest {
@@ -182,7 +183,7 @@ impl Saved {
             kind,
             state: StoredState::Completed,
             create_digest: create_digest.ok_or(Unreadable::Shape)?,
-            layout,
+            shape: Shape::Chunks(layout),
             stored_chunks: layout.total_chunks(),
             stored_bytes: layout.sealed_size(),
             key_check: self.key_check.as_ref().map(|check| check.0.clone()),

@@ -4,7 +4,7 @@ use haulier_wire::api::{TransferState, UploadStatus};
 use haulier_wire::limit::MAX_MISSING_RANGES;
 use haulier_wire::{ByteLen, ChunkCount, TransferId};
 
-use super::{Token, TransferError, Transfers, access};
+use super::{Token, TransferError, Transfers, access, chunks};
 use crate::metadata::{Expiry, StoredState, Transfer};
 use crate::store::StoreError;
 
@@ -23,8 +23,8 @@ impl Transfers {
     }
 
     pub(super) async fn status_of(&self, transfer: &Transfer) -> Result<UploadStatus, TransferError> {
+        let layout = chunks(transfer)?;
         let (missing, more) = self.missing(transfer).await?;
-        let layout = transfer.layout;
         Ok(UploadStatus {
             transfer_id: transfer.id,
             state: wire_state(transfer.state),
@@ -43,7 +43,7 @@ impl Transfers {
         if transfer.state != StoredState::Pending {
             return Ok((Vec::new(), false));
         }
-        let total = transfer.layout.total_chunks();
+        let total = transfer.shape.total_chunks();
         let mut missing = self.metadata.missing(transfer.id, total, MAX_MISSING_RANGES + 1).await?;
         let more = missing.len() > MAX_MISSING_RANGES;
         missing.truncate(MAX_MISSING_RANGES);

@@ -9,7 +9,7 @@ use haulier_wire::{ChunkIndex, TransferId};
 use sha2::{Digest as _, Sha256};
 
 use super::state::{self, Liveness};
-use super::{Token, TransferError, Transfers, access};
+use super::{Token, TransferError, Transfers, access, chunks};
 use crate::blob::{BlobKey, Expected, StagedBlob};
 use crate::metadata::{ChunkRecord, Digest, Recorded, Step, Transfer};
 use crate::store::StoreError;
@@ -153,7 +153,7 @@ impl Transfers {
 }
 
 fn check_length(transfer: &Transfer, upload: ChunkUpload) -> Result<(), TransferError> {
-    let expected = transfer.layout.sealed_len(upload.index).ok_or(TransferError::NoSuchChunk)?;
+    let expected = chunks(transfer)?.sealed_len(upload.index).ok_or(TransferError::NoSuchChunk)?;
     let announced = upload.announced;
     if announced == expected { Ok(()) } else { Err(TransferError::WrongChunkLength { expected, announced }) }
 }

@@ -63,6 +63,9 @@ pub enum Error {
     /// The manifest's numbers contradict each other.
     #[error("the manifest's numbers contradict each other: {0}")]
     Layout(#[from] LayoutError),
+    /// One blob of the legacy system where chunks belong.
+    #[error("the transfer is one blob of the legacy system, without chunks")]
+    NotChunked,
     /// last_chunk_size does not follow from the other numbers.
     #[error("the manifest's last_chunk_size contradicts its other numbers")]
     LastChunkSize,

@@ -55,6 +55,7 @@ pub fn check_manifest(manifest: &Manifest, mode: KeyMode, id: &TransferId) -> Re
         TransferKind::Full => check_full(manifest, mode)?,
         TransferKind::Seed if mode.has_passphrase() => return Err(Error::SeedWithPassphrase),
         TransferKind::Seed => {}
+        TransferKind::Payload => return Err(Error::NotChunked),
     }
     Ok(CheckedManifest { manifest: manifest.clone(), layout, kind, mode })
 }

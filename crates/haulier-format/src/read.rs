@@ -106,6 +106,7 @@ impl CheckedManifest {
                 let context = ChunkContext::new(keys.transfer_id, self.layout, NoncePrefix::seed());
                 Ok(Unlocked::Seed(SeedFirst { opener: ChunkOpener::new(&keys.file_key, context) }))
             }
+            TransferKind::Payload => Err(Error::NotChunked),
         }
     }
 

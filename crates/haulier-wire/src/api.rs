@@ -311,13 +311,14 @@ pub struct Info {
     pub downloads_remaining: u64,
     /// Always false here: an expired transfer answers 410.
     pub is_expired: bool,
-    /// FULL or SEED.
+    /// FULL, SEED, or a payload without chunks.
     pub format: TransferKind,
     /// Exactly when the link's key mode has a passphrase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kdf: Option<Kdf>,
-    /// Chunks in all.
-    pub total_chunks: ChunkCount,
+    /// Chunks in all; absent for a payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_chunks: Option<ChunkCount>,
     /// Whether reads need the download token.
     pub needs_download_token: bool,
     /// Whether max_downloads is set.

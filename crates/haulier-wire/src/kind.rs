@@ -24,7 +24,7 @@ pub enum IvStrategy {
     PrefixCounter,
 }
 
-/// Which of the two shapes a transfer has.
+/// Which of the shapes a transfer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferKind {
@@ -32,6 +32,8 @@ pub enum TransferKind {
     Full,
     /// What a client writes that knows only the seed's chunk format.
     Seed,
+    /// The older system's one blob, without chunks and manifest: never what the members of a manifest say.
+    Payload,
 }
 
 /// The members that decide the kind, as a create request or a manifest states them.

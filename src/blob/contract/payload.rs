@@ -4,7 +4,7 @@ use haulier_wire::Timestamp;
 
 use super::*;
 use crate::blob::StagedBlob;
-use crate::store::StoreError;
+use crate::store::{StoreError, UploadId};
 
 /// One part of those stores that have parts.
 const PART: usize = 8 << 20;
@@ -20,7 +20,7 @@ pub(super) async fn run(store: &dyn BlobStore) {
 }
 
 fn payload(transfer: u8) -> BlobKey {
-    BlobKey::Payload(TransferId::from_random_bytes([transfer; 16]))
+    BlobKey::Payload(TransferId::from_random_bytes([transfer; 16]), UploadId::from_random_bytes([7; 8]))
 }
 
 async fn staged(store: &dyn BlobStore, key: BlobKey, expected: Expected, content: &[u8]) -> Box<dyn StagedBlob> {
@@ -115,7 +115,7 @@ async fn a_payload_is_listed_and_removed_with_its_transfer(store: &dyn BlobStore
     let key = payload(46);
     publish(staged(store, key, Expected::AtMost(1 << 42), &bytes(PART + 1, 1)).await).await;
     let under_way = staged(store, key, Expected::AtMost(1 << 42), &bytes(2 * PART + 1, 1)).await;
-    assert_eq!(listed(store, key).await, [("payload".to_owned(), PART as u64 + 1)]);
+    assert_eq!(listed(store, key).await, [("payloads/0707070707070707".to_owned(), PART as u64 + 1)]);
     store.remove_transfer(key.transfer_id()).await.expect("removed");
     assert!(listed(store, key).await.is_empty());
     assert_eq!(store.len(key).await.expect("answered"), None);

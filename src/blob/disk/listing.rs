@@ -14,6 +14,8 @@ use crate::store::StoreError;
 
 /// Entries that are read ahead.
 const MAX_AHEAD: usize = 256;
+/// The folders in a transfer's folder.
+const FOLDERS: [&str; 2] = ["chunks", "payloads"];
 
 /// The folders below `transfers/`; anything else there comes under a name that is none of ours.
 pub(super) fn transfers(folder: PathBuf) -> BoxStream<'static, Result<String, StoreError>> {
@@ -32,11 +34,11 @@ pub(super) fn blobs_of(folder: PathBuf) -> BoxStream<'static, Result<Listed, Sto
     walk(move |found| {
         each(&folder, &mut |entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name != "chunks" || !entry.file_type()?.is_dir() {
+            if !FOLDERS.contains(&&*name) || !entry.file_type()?.is_dir() {
                 return listed(entry, name, found);
             }
             each(&entry.path(), &mut |entry| {
-                listed(entry, format!("chunks/{}", entry.file_name().to_string_lossy()), found)
+                listed(entry, format!("{name}/{}", entry.file_name().to_string_lossy()), found)
             })
         })
     })

@@ -116,12 +116,15 @@ async fn abort(bucket: &Bucket, name: &str, id: &str) -> Result<(), StoreError> 
     }
 }
 
-/// Aborts every upload of one object.
-pub(super) async fn abort_all_of(bucket: &Arc<Bucket>, name: &str) -> Result<(), StoreError> {
-    let mut pages = std::pin::pin!(pages(Arc::clone(bucket), Some(name.to_owned())));
+/// Aborts every upload of one transfer's payloads. The whole bucket is listed, as in [`abort_abandoned`].
+pub(super) async fn abort_all_of(bucket: &Arc<Bucket>, id: TransferId) -> Result<(), StoreError> {
+    let mut pages = std::pin::pin!(pages(Arc::clone(bucket)));
     while let Some(page) = pages.try_next().await? {
-        for upload in page.uploads().iter().filter(|upload| upload.key().map(decoded).as_deref() == Some(name)) {
-            abort(bucket, name, upload_id(upload)?).await?;
+        for upload in page.uploads() {
+            let Some(name) = upload.key().map(decoded).filter(|name| transfer_of(bucket, name) == Some(id)) else {
+                continue;
+            };
+            abort(bucket, &name, upload_id(upload)?).await?;
         }
     }
     Ok(())
@@ -132,10 +135,12 @@ pub(super) async fn abort_all_of(bucket: &Arc<Bucket>, name: &str) -> Result<(),
 /// The whole bucket is listed: MinIO takes a prefix for the name of one object.
 pub(super) async fn abort_abandoned(bucket: &Arc<Bucket>, before: Timestamp) -> Result<u64, StoreError> {
     let mut aborted = 0;
-    let mut pages = std::pin::pin!(pages(Arc::clone(bucket), None));
+    let mut pages = std::pin::pin!(pages(Arc::clone(bucket)));
     while let Some(page) = pages.try_next().await? {
         for upload in page.uploads() {
-            let Some(name) = upload.key().map(decoded).filter(|name| is_ours(bucket, name)) else { continue };
+            let Some(name) = upload.key().map(decoded).filter(|name| transfer_of(bucket, name).is_some()) else {
+                continue;
+            };
             let id = upload_id(upload)?;
             // A large payload on a slow line takes longer than any grace: its last part counts.
             if is_before(upload.initiated(), before) && !has_part_since(bucket, &name, id, before).await? {
@@ -151,12 +156,13 @@ fn upload_id(upload: &MultipartUpload) -> Result<&str, StoreError> {
     upload.upload_id().ok_or_else(|| StoreError::internal(anyhow!("the store lists an upload without its id")))
 }
 
-fn is_ours(bucket: &Bucket, name: &str) -> bool {
-    let key = || {
-        let (id, name) = name.strip_prefix(&bucket.prefix)?.strip_prefix("transfers/")?.split_once('/')?;
-        BlobKey::from_name(id.parse::<TransferId>().ok()?, name)
-    };
-    matches!(key(), Some(BlobKey::Payload(_)))
+/// The transfer whose payload an object is; `None` for what is none of ours.
+fn transfer_of(bucket: &Bucket, name: &str) -> Option<TransferId> {
+    let (id, name) = name.strip_prefix(&bucket.prefix)?.strip_prefix("transfers/")?.split_once('/')?;
+    match BlobKey::from_name(id.parse().ok()?, name) {
+        Some(BlobKey::Payload(id, _)) => Some(id),
+        _ => None,
+    }
 }
 
 /// What has no time is left alone.
@@ -188,15 +194,12 @@ async fn has_part_since(bucket: &Bucket, name: &str, id: &str, before: Timestamp
 }
 
 /// The pages of a list of uploads, each asked for when it is wanted.
-fn pages(
-    bucket: Arc<Bucket>,
-    prefix: Option<String>,
-) -> impl Stream<Item = Result<ListMultipartUploadsOutput, StoreError>> {
+fn pages(bucket: Arc<Bucket>) -> impl Stream<Item = Result<ListMultipartUploadsOutput, StoreError>> {
     stream::try_unfold(Some((None, None)), move |next: Option<(Option<String>, Option<String>)>| {
-        let (bucket, prefix) = (Arc::clone(&bucket), prefix.clone());
+        let bucket = Arc::clone(&bucket);
         async move {
             let Some((key, upload)) = next else { return Ok(None) };
-            let page = bucket.retry.ask(|| page(&bucket, prefix.clone(), key.clone(), upload.clone())).await?;
+            let page = bucket.retry.ask(|| page(&bucket, key.clone(), upload.clone())).await?;
             let owned = |text: Option<&str>| text.map(str::to_owned);
             let next = (page.next_key_marker().map(decoded), owned(page.next_upload_id_marker()));
             let has_more = page.is_truncated() == Some(true) && next.0.is_some();
@@ -207,12 +210,10 @@ fn pages(
 
 async fn page(
     bucket: &Bucket,
-    prefix: Option<String>,
     key: Option<String>,
     upload: Option<String>,
 ) -> Result<ListMultipartUploadsOutput, Failure> {
-    let request = bucket.client.list_multipart_uploads().bucket(&bucket.name).set_prefix(prefix);
-    let request = request.encoding_type(EncodingType::Url);
+    let request = bucket.client.list_multipart_uploads().bucket(&bucket.name).encoding_type(EncodingType::Url);
     match request.set_key_marker(key).set_upload_id_marker(upload).send().await {
         // A store without this list keeps what was not completed, or has a rule of its own. Where only the right to it is
         // missing, everything else can still be removed.

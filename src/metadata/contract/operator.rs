@@ -94,7 +94,8 @@ async fn totals_tell_the_sorts_apart(store: &dyn MetadataStore) {
 async fn huge_announcements_are_added_up(store: &dyn MetadataStore) {
     let most = (1_u64 << 53) - (1 << 40);
     let mut new = new_transfer(0);
-    new.transfer.layout = ChunkLayout::new(ByteLen::new(most).expect("in range"), 64 << 20).expect("a layout");
+    new.transfer.shape =
+        Shape::Chunks(ChunkLayout::new(ByteLen::new(most).expect("in range"), 64 << 20).expect("a layout"));
     for number in 0..1_100_u16 {
         let mut bytes = [0; 16];
         bytes[..2].copy_from_slice(&number.to_be_bytes());
@@ -156,7 +157,7 @@ fn restored(number: u8, chunks: Vec<Digest>) -> Restored {
     let mut transfer = new_transfer(number).transfer;
     transfer.state = StoredState::Completed;
     transfer.stored_chunks = 4;
-    transfer.stored_bytes = transfer.layout.sealed_size();
+    transfer.stored_bytes = transfer.shape.body_bytes();
     transfer.max_downloads = 5;
     transfer.download_count = 3;
     transfer.completed_at = Some(at(20));
@@ -204,7 +205,7 @@ async fn many_chunks_are_restored_in_order(store: &dyn MetadataStore) {
     let digest = |chunk: u32| *blake3::hash(&chunk.to_be_bytes()).as_bytes();
     let mut lost = restored(1, (0..CHUNKS).map(digest).collect());
     let size = ByteLen::new(u64::from(CHUNKS) * 65_536).expect("in range");
-    lost.transfer.layout = ChunkLayout::new(size, 65_536).expect("a layout");
+    lost.transfer.shape = Shape::Chunks(ChunkLayout::new(size, 65_536).expect("a layout"));
     assert!(store.restore(&lost).await.expect("restored"));
     assert!(store.missing(id(1), CHUNKS, 9).await.expect("listed").is_empty());
     let found = store.stored_chunks(id(1), 0, CHUNKS + 1).await.expect("listed");

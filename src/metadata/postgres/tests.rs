@@ -8,7 +8,7 @@ use haulier_wire::{ByteLen, ChunkLayout};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use super::super::{Step, contract};
+use super::super::{Shape, Step, contract};
 use super::*;
 use crate::entropy::SystemEntropy;
 use cluster::{Postgres, TestDatabase};
@@ -33,7 +33,7 @@ fn id(number: u8) -> TransferId {
 fn transfer_of(number: u8, chunks: u32) -> NewTransfer {
     let mut new = contract::new_transfer(number);
     let file_size = ByteLen::new(u64::from(chunks) * 65536).expect("in range");
-    new.transfer.layout = ChunkLayout::new(file_size, 65536).expect("a layout");
+    new.transfer.shape = Shape::Chunks(ChunkLayout::new(file_size, 65536).expect("a layout"));
     new.transfer.upload_expires_at = later(1_000_000);
     new
 }

@@ -43,7 +43,7 @@ pub(in crate::metadata) const COUNT_UNSTORED: &str = "
 /// Behind `INSERT_TRANSFER` and `INSERT_SEALED_METADATA`, which make a pending one.
 const RESTORE_COMPLETED: &str = "
     UPDATE transfers SET state = 'completed', stored_chunks = total_chunks, stored_bytes = $2, download_count = $3,
-        completed_at = $4
+        completed_at = $4, payload_upload = $5, payload_blake3 = $6
     WHERE id = $1";
 
 /// The chunks from `$2` on: `$3` of them, their digests end to end in `$4`.
@@ -71,12 +71,17 @@ where
     &'q str: Encode<'q, DB> + Type<DB>,
     i64: Encode<'q, DB> + Type<DB>,
     Option<i64>: Encode<'q, DB> + Type<DB>,
+    Option<String>: Encode<'q, DB> + Type<DB>,
+    Option<Vec<u8>>: Encode<'q, DB> + Type<DB>,
 {
+    let upload = transfer.payload_upload();
     Ok(sqlx::query(RESTORE_COMPLETED)
         .bind(transfer.id.as_str())
         .bind(i64::try_from(transfer.stored_bytes).map_err(StoreError::internal)?)
         .bind(i64::try_from(transfer.download_count).map_err(StoreError::internal)?)
-        .bind(transfer.completed_at.map(|at| at.as_millisecond())))
+        .bind(transfer.completed_at.map(|at| at.as_millisecond()))
+        .bind(upload.map(|upload| upload.id.to_string()))
+        .bind(upload.map(|upload| upload.blake3.to_vec())))
 }
 
 /// Reads one row of [`SELECT_STORED_CHUNKS`].

@@ -62,7 +62,7 @@ impl Case<'_> {
                 })
                 .await?;
         }
-        self.look_at_gap(transfer, next, transfer.layout.total_chunks()).await?;
+        self.look_at_gap(transfer, next, transfer.shape.total_chunks()).await?;
         if transfer.state == StoredState::Completed { self.look_at_meta(transfer).await } else { Ok(()) }
     }
 
@@ -73,11 +73,11 @@ impl Case<'_> {
         while let Some(listed) = list.try_next().await? {
             match BlobKey::from_name(transfer.id, &listed.name) {
                 // A transfer of chunks has no payload.
-                None | Some(BlobKey::Payload(_)) => {
+                None | Some(BlobKey::Payload(..)) => {
                     self.found(&Finding::new(Damage::ForeignName, Some(transfer.id)).found(listed.name));
                 }
                 Some(BlobKey::Meta(_)) => {}
-                Some(BlobKey::Chunk(_, index)) => match transfer.layout.sealed_len(index) {
+                Some(BlobKey::Chunk(_, index)) => match sealed_len(transfer, index) {
                     Some(len) if len == listed.len => places.add(index),
                     Some(_) => {}
                     None => self.surplus(transfer, index, &listed).await,
@@ -116,7 +116,7 @@ impl Case<'_> {
         is_listed: bool,
     ) -> Result<(), StoreError> {
         // A row beyond the last chunk has no blob to compare with; the list has reported the blob.
-        let Some(expected) = transfer.layout.sealed_len(index) else { return Ok(()) };
+        let Some(expected) = sealed_len(transfer, index) else { return Ok(()) };
         let key = BlobKey::Chunk(transfer.id, index);
         let len = if is_listed { Some(expected) } else { self.transfers.blobs.len(key).await? };
         let finding = |damage| Finding::new(damage, Some(transfer.id)).index(index.get());
@@ -207,6 +207,10 @@ impl Case<'_> {
             Some(Ok(_)) => Some(finding(Damage::MetaWrong).found("something else")),
         })
     }
+}
+
+fn sealed_len(transfer: &Transfer, index: ChunkIndex) -> Option<u64> {
+    transfer.shape.chunks()?.sealed_len(index)
 }
 
 /// A set of chunk indices: one bit each, in blocks, so that few chunks of many cost little.

@@ -16,7 +16,7 @@ use crate::blob::{BlobKey, BlobStore, Content, Expected, Listed, StagedBlob};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::metadata::sqlite::SqliteStore;
-use crate::metadata::{ChunkRecord, Expiry, MetadataStore, NewTransfer, Recorded, Step, StoredState, Transfer};
+use crate::metadata::{ChunkRecord, Expiry, MetadataStore, NewTransfer, Recorded, Shape, Step, StoredState, Transfer};
 use crate::store::BufferUse;
 use crate::transfer::state::Limits;
 
@@ -149,7 +149,7 @@ fn row() -> Transfer {
         kind: TransferKind::Seed,
         state: StoredState::Pending,
         create_digest: [0; 32],
-        layout: ChunkLayout::new(ByteLen::new(1_025).expect("in range"), 1_024).expect("a layout"),
+        shape: Shape::Chunks(ChunkLayout::new(ByteLen::new(1_025).expect("in range"), 1_024).expect("a layout")),
         stored_chunks: 0,
         stored_bytes: 0,
         key_check: None,

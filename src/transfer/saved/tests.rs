@@ -19,7 +19,7 @@ fn full() -> Transfer {
         kind: TransferKind::Full,
         state: StoredState::Completed,
         create_digest: [3; 32],
-        layout,
+        shape: Shape::Chunks(layout),
         stored_chunks: layout.total_chunks(),
         stored_bytes: layout.sealed_size(),
         key_check: Some(vec![4; 32]),

@@ -3,6 +3,7 @@
 use haulier_wire::{ChunkLayout, TransferId, TransferKind};
 
 use super::*;
+use crate::metadata::Shape;
 
 const DAY: u64 = 24 * 3600;
 
@@ -32,7 +33,7 @@ fn row(state: StoredState, upload_expires_at: i64, expiry: Expiry) -> Transfer {
         kind: TransferKind::Full,
         state,
         create_digest: [0; 32],
-        layout: ChunkLayout::new(len(1), 65_536).expect("a layout"),
+        shape: Shape::Chunks(ChunkLayout::new(len(1), 65_536).expect("a layout")),
         stored_chunks: 0,
         stored_bytes: 0,
         key_check: None,

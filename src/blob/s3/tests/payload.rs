@@ -4,13 +4,14 @@ use aws_sdk_s3::types::MultipartUpload;
 
 use super::*;
 use crate::blob::StagedBlob;
+use crate::store::UploadId;
 
 const PART: usize = 8 * MIB;
 /// What nobody sees as long as a test runs.
 const UNKNOWN: Expected = Expected::AtMost(1 << 42);
 
 fn payload(number: u8) -> BlobKey {
-    BlobKey::Payload(TransferId::from_random_bytes([number; 16]))
+    BlobKey::Payload(TransferId::from_random_bytes([number; 16]), UploadId::from_random_bytes([7; 8]))
 }
 
 /// The uploads of one object that are neither completed nor aborted.

@@ -80,7 +80,11 @@ fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
         TransferState::Pending => "the sender is still uploading",
         TransferState::Completed => "complete",
     };
-    let chunks = info.total_chunks.get();
+    let pieces = match info.total_chunks.map(haulier_wire::ChunkCount::get) {
+        Some(1) => "1 chunk".to_owned(),
+        Some(chunks) => format!("{chunks} chunks"),
+        None => "one piece".to_owned(),
+    };
     let downloads = match info.limited {
         true => format!("{} of at most {}", info.download_count, info.max_downloads),
         false => info.download_count.to_string(),
@@ -93,7 +97,7 @@ fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
         ("Transfer", info.transfer_id.to_string()),
         ("Server", text::line(server)),
         ("State", state.to_owned()),
-        ("Size", format!("{} in {chunks} {}", text::bytes(info.file_size_bytes.get()), plural(chunks))),
+        ("Size", format!("{} in {pieces}", text::bytes(info.file_size_bytes.get()))),
         ("Passphrase", if info.kdf.is_some() { "needed" } else { "not needed" }.to_owned()),
         ("Created", format!("{} ({})", text::moment(info.created_at), text::from_now(info.created_at, now))),
         ("Expires", expires),
@@ -102,10 +106,6 @@ fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
     .into_iter()
     .map(|(name, value)| format!("{name:<12}{value}"))
     .collect()
-}
-
-fn plural(chunks: u32) -> &'static str {
-    if chunks == 1 { "chunk" } else { "chunks" }
 }
 
 fn as_json(info: &Info, server: &str, preview: Option<&Preview>) -> Value {
