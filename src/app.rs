@@ -20,6 +20,7 @@ use crate::http::{self, Service};
 use crate::job;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
+use crate::transfer::Clients;
 
 mod metered;
 mod stores;
@@ -66,6 +67,8 @@ impl App {
             senders: http::Senders::new(tokio::runtime::Handle::current()),
             metrics,
             metrics_token: config.metrics_token.clone(),
+            clients: Clients::new(Arc::new(SystemClock), Arc::new(SystemEntropy)),
+            trusted_proxies: config.trusted_proxies.clone(),
             entropy: Arc::new(SystemEntropy),
         });
         metered::count_places(&service, config.max_requests);

@@ -16,11 +16,13 @@ use crate::transfer::state::{Limits, MIN_EXPIRY};
 mod blob_url;
 pub mod command;
 mod database;
+mod network;
 mod unit;
 
 pub use blob_url::{BlobLocation, S3Location};
 pub use command::Command;
 pub use database::{Database, DatabaseUrl};
+pub use network::Network;
 
 /// Shortest token that keeps the metrics: everybody who reaches the server may guess.
 const MIN_METRICS_TOKEN_BYTES: usize = 16;
@@ -74,6 +76,9 @@ struct Settings {
     /// The address that people reach this server at, for what it prints at start
     #[arg(long, env = "HAULIER_PUBLIC_URL", value_name = "URL", global = true)]
     public_url: Option<String>,
+    /// Proxies whose X-Forwarded-For names the client: addresses and networks, such as 127.0.0.1,10.0.0.0/8
+    #[arg(long, env = "HAULIER_TRUSTED_PROXIES", value_name = "NETWORKS", global = true)]
+    trusted_proxies: Option<String>,
     /// PEM file with the certificate chain; turns on HTTPS with HTTP/2
     #[arg(long, env = "HAULIER_TLS_CERT", value_name = "FILE", global = true)]
     tls_cert: Option<PathBuf>,
@@ -171,6 +176,8 @@ pub struct Config {
     pub s3_buffer_bytes: u64,
     /// What people reach this server at.
     pub public_url: Option<Url>,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<Network>,
     /// HTTPS when present.
     pub tls: Option<TlsFiles>,
     /// What is accepted.
@@ -235,6 +242,7 @@ impl Config {
             },
             s3_buffer_bytes: unit::bytes("HAULIER_S3_BUFFER", &settings.s3_buffer)?,
             public_url: settings.public_url.as_deref().map(public_url).transpose()?,
+            trusted_proxies: network::list("HAULIER_TRUSTED_PROXIES", settings.trusted_proxies.as_deref())?,
             tls: tls_files(settings.tls_cert, settings.tls_key)?,
             limits,
             max_connections: unit::count("HAULIER_MAX_CONNECTIONS", &settings.max_connections, 1, 1 << 20)?

@@ -23,7 +23,7 @@ fn without_any_setting() {
     assert_eq!(config.limits.client_timeout, Duration::from_secs(30));
     assert_eq!(config.limits.max_file_bytes, (1 << 53) - 1);
     assert_eq!((config.metrics_listen, config.metrics_token), (None, None));
-    assert_eq!(config.drain_delay, Duration::ZERO);
+    assert_eq!((config.drain_delay, config.trusted_proxies.len()), (Duration::ZERO, 0));
     assert_eq!(config.log_format, LogFormat::Text);
 }
 
@@ -38,6 +38,7 @@ fn every_setting_arrives() {
         "--blob-url=file:///blobs%20here",
         "--s3-buffer=0",
         "--public-url=https://send.example/",
+        "--trusted-proxies=10.0.0.0/8,::1",
         "--tls-cert=/cert",
         "--tls-key=/key",
         "--max-file-size=10GiB",
@@ -62,6 +63,7 @@ fn every_setting_arrives() {
     assert_eq!(config.database_connections, 20);
     assert_eq!((config.blobs, config.s3_buffer_bytes), (BlobLocation::Folder("/blobs here".into()), 0));
     assert_eq!(config.public_url.map(String::from).as_deref(), Some("https://send.example/"));
+    assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(config.tls, Some(TlsFiles { cert: "/cert".into(), key: "/key".into() }));
     let limits = config.limits;
     assert_eq!((limits.max_file_bytes, limits.max_total_chunks), (10 << 30, 7));

@@ -11,10 +11,10 @@ use haulier_wire::header::REPR_DIGEST;
 use haulier_wire::problem::ProblemType;
 
 use super::Service;
+use super::client::reader;
 use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
-use super::token::{Role, presented};
 use crate::transfer::{ByteStream, Content};
 #[cfg(target_os = "linux")]
 use {
@@ -31,8 +31,8 @@ pub(super) async fn info(service: Data<Service>, request: HttpRequest) -> Result
 }
 
 pub(super) async fn manifest(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-    let download = presented(&request, Role::Download)?;
-    let manifest = service.transfers.manifest(transfer_id(&request)?, download.as_ref()).await?;
+    let reader = reader(&service, &request)?;
+    let manifest = service.transfers.manifest(transfer_id(&request)?, &reader).await?;
     let json = serde_json::to_vec(&manifest).map_err(|_| HttpError::new(ProblemType::Internal, ""))?;
     let etag = EntityTag::new_strong(to_hex(blake3::hash(&json).as_bytes()));
     if let Some(response) = unless_known(&request, &etag, CACHE_MANIFEST) {
@@ -47,8 +47,8 @@ pub(super) async fn manifest(service: Data<Service>, request: HttpRequest) -> Re
 
 pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
-    let download = presented(&request, Role::Download)?;
-    let found = service.transfers.find_chunk(id, chunk_index(&request)?, download.as_ref()).await?;
+    let reader = reader(&service, &request)?;
+    let found = service.transfers.find_chunk(id, chunk_index(&request)?, &reader).await?;
     let part = match select(&request, EntityTag::new_strong(to_hex(&found.blake3)), found.len) {
         Selected::Done(response) => return Ok(response),
         Selected::Part(part) => part,
@@ -90,8 +90,8 @@ fn by_itself(_: &Service, _: &HttpRequest, content: Content, _: u64) -> Result<B
 
 pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
-    let download = presented(&request, Role::Download)?;
-    let found = service.transfers.find_whole(id, download.as_ref()).await?;
+    let reader = reader(&service, &request)?;
+    let found = service.transfers.find_whole(id, &reader).await?;
     // What an id names never changes and never comes back: the id is the content's identity.
     let part = match select(&request, EntityTag::new_strong(id.to_string()), found.layout.sealed_size()) {
         Selected::Done(response) => return Ok(response),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod body;
+mod client;
 mod cors;
 mod create;
 mod delete;

@@ -13,11 +13,12 @@ use tokio::sync::Semaphore;
 use super::problem::HttpError;
 #[cfg(target_os = "linux")]
 use super::sendfile::Senders;
+use crate::config::Network;
 use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
-use crate::transfer::Transfers;
 use crate::transfer::state::MIN_EXPIRY;
+use crate::transfer::{Clients, Transfers};
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -35,6 +36,10 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Who may read the metrics on the main listener; nobody when absent.
     pub metrics_token: Option<TokenHash>,
+    /// Who requests come from.
+    pub clients: Clients,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Where the ids of requests come from.
     pub entropy: Arc<dyn Entropy>,
 }

@@ -25,7 +25,7 @@ pub(super) enum Role {
 pub(super) fn presented(request: &HttpRequest, role: Role) -> Result<Option<Token>, HttpError> {
     let bearer = bearer(request)?;
     let named = match role {
-        Role::Owner => single(request, header::OWNER_TOKEN)?.map(token).transpose()?,
+        Role::Owner => named(request, header::OWNER_TOKEN)?,
         Role::Download | Role::Metrics => None,
     };
     match (bearer, named) {
@@ -35,6 +35,14 @@ pub(super) fn presented(request: &HttpRequest, role: Role) -> Result<Option<Toke
         )),
         (bearer, named) => Ok(bearer.or(named)),
     }
+}
+
+/// The token in a header of its own.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn named(request: &HttpRequest, name: &str) -> Result<Option<Token>, HttpError> {
+    single(request, name)?.map(token).transpose()
 }
 
 fn bearer(request: &HttpRequest) -> Result<Option<Token>, HttpError> {

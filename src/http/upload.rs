@@ -6,9 +6,9 @@ use haulier_wire::ByteLen;
 use haulier_wire::api::{ChunkResponse, ChunkStatus, CompleteRequest, UpdateRequest};
 use haulier_wire::encoding::to_hex;
 
+use super::client::writer;
 use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
-use super::token::{Role, presented};
 use super::{Service, body};
 use crate::transfer::upload::ChunkUpload;
 
@@ -23,9 +23,9 @@ pub(super) async fn chunk(
         announced: body::content_length(&request)?,
         content_digest: body::content_digest(request.headers())?,
     };
-    let owner = presented(&request, Role::Owner)?;
+    let writer = writer(&request)?;
     let body = body::stream(payload, service.transfers.limits().client_timeout, upload.announced);
-    let stored = service.transfers.upload_chunk(upload, owner.as_ref(), body).await?;
+    let stored = service.transfers.upload_chunk(upload, &writer, body).await?;
     let (mut response, status) = match stored.is_new {
         true => (HttpResponse::Created(), ChunkStatus::Stored),
         false => (HttpResponse::Ok(), ChunkStatus::AlreadyStored),
@@ -40,8 +40,8 @@ pub(super) async fn chunk(
 }
 
 pub(super) async fn status(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-    let owner = presented(&request, Role::Owner)?;
-    let status = service.transfers.upload_status(transfer_id(&request)?, owner.as_ref()).await?;
+    let writer = writer(&request)?;
+    let status = service.transfers.upload_status(transfer_id(&request)?, &writer).await?;
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(status))
 }
 
@@ -51,9 +51,9 @@ pub(super) async fn update(
     payload: Payload,
 ) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
-    let owner = presented(&request, Role::Owner)?;
+    let writer = writer(&request)?;
     let update: UpdateRequest = body::json(payload, service.transfers.limits().client_timeout).await?;
-    Ok(HttpResponse::Ok().json(service.transfers.update(id, owner.as_ref(), &update).await?))
+    Ok(HttpResponse::Ok().json(service.transfers.update(id, &writer, &update).await?))
 }
 
 pub(super) async fn complete(
@@ -62,7 +62,7 @@ pub(super) async fn complete(
     payload: Payload,
 ) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
-    let owner = presented(&request, Role::Owner)?;
+    let writer = writer(&request)?;
     let complete: CompleteRequest = body::json(payload, service.transfers.limits().client_timeout).await?;
-    Ok(HttpResponse::Ok().json(service.transfers.complete(id, owner.as_ref(), &complete).await?))
+    Ok(HttpResponse::Ok().json(service.transfers.complete(id, &writer, &complete).await?))
 }

@@ -1,4 +1,4 @@
-//! Tokens: hashed, then compared in constant time.
+//! Tokens: hashed, then compared in constant time. Who presents them.
 
 use std::fmt;
 
@@ -8,6 +8,10 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::TransferError;
+
+mod client;
+
+pub use client::{Client, Clients};
 
 /// What a client presented: 1 to 256 visible ASCII bytes, never parsed, never shown.
 #[derive(Clone)]
@@ -38,6 +42,24 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")
     }
+}
+
+/// Who reads, and what they bring.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The download token.
+    pub download: Option<Token>,
+    /// Where they come from.
+    pub client: Client,
+}
+
+/// Who writes, and what they bring.
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
+    /// The owner token.
+    pub owner: Option<Token>,
+    /// The access token, for transfers that have no owner.
+    pub access: Option<Token>,
 }
 
 /// Lets a request pass whose token has the stored hash, or any request where no hash is stored.

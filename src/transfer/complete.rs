@@ -4,7 +4,7 @@ use haulier_wire::api::{CompleteRequest, CompleteResponse, Transparency, check_s
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
-use super::{Token, TransferError, Transfers, access, chunks};
+use super::{TransferError, Transfers, Writer, chunks};
 use crate::metadata::{Expiry, SetOnce, StoredState, Transfer};
 use crate::store::StoreError;
 
@@ -20,12 +20,12 @@ impl Transfers {
     pub async fn complete(
         &self,
         id: TransferId,
-        owner: Option<&Token>,
+        writer: &Writer,
         request: &CompleteRequest,
     ) -> Result<CompleteResponse, TransferError> {
         let now = self.clock.now();
         let mut transfer = self.live(id, now).await?;
-        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        self.check_writer(&transfer, writer).await?;
         chunks(&transfer)?;
         self.settle_sealed_metadata(&transfer, request).await?;
         if transfer.state == StoredState::Completed {

@@ -10,7 +10,7 @@ use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
 use super::status::{known_end, wire_state};
-use super::{Token, TransferError, Transfers, access, check_readable, chunks};
+use super::{Reader, TransferError, Transfers, access, check_readable, chunks};
 use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
 use crate::metadata::{Digest, Transfer};
 use crate::store::StoreError;
@@ -69,8 +69,8 @@ impl Transfers {
     ///
     /// # Errors
     /// Not found, pending, deleted, expired; token missing or wrong.
-    pub async fn manifest(&self, id: TransferId, download: Option<&Token>) -> Result<Manifest, TransferError> {
-        let transfer = self.opened_for(id, download).await?;
+    pub async fn manifest(&self, id: TransferId, reader: &Reader) -> Result<Manifest, TransferError> {
+        let transfer = self.opened_for(id, reader).await?;
         let layout = chunks(&transfer)?;
         let sealed_metadata = self.metadata.sealed_metadata(id).await?;
         let damaged = || StoreError::internal(anyhow::anyhow!("a completed row without its times"));
@@ -101,12 +101,12 @@ impl Transfers {
         &self,
         id: TransferId,
         index: ChunkIndex,
-        download: Option<&Token>,
+        reader: &Reader,
     ) -> Result<ChunkFound, TransferError> {
         let found = self.metadata.transfer_and_chunk(id, index).await?;
         let (transfer, chunk) = found.ok_or(TransferError::NotFound)?;
         check_readable(&transfer, self.clock.now())?;
-        access::check(download, transfer.download_token_hash.as_ref())?;
+        access::check(reader.download.as_ref(), transfer.download_token_hash.as_ref())?;
         let len = chunks(&transfer)?.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
         let chunk = chunk.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
         Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
@@ -129,8 +129,8 @@ impl Transfers {
     ///
     /// # Errors
     /// As [`Transfers::manifest`].
-    pub async fn find_whole(&self, id: TransferId, download: Option<&Token>) -> Result<WholeFound, TransferError> {
-        let transfer = self.opened_for(id, download).await?;
+    pub async fn find_whole(&self, id: TransferId, reader: &Reader) -> Result<WholeFound, TransferError> {
+        let transfer = self.opened_for(id, reader).await?;
         Ok(WholeFound { transfer_id: id, layout: chunks(&transfer)? })
     }
 
@@ -152,9 +152,9 @@ impl Transfers {
         }
     }
 
-    async fn opened_for(&self, id: TransferId, download: Option<&Token>) -> Result<Transfer, TransferError> {
+    async fn opened_for(&self, id: TransferId, reader: &Reader) -> Result<Transfer, TransferError> {
         let transfer = self.readable(id, self.clock.now()).await?;
-        access::check(download, transfer.download_token_hash.as_ref())?;
+        access::check(reader.download.as_ref(), transfer.download_token_hash.as_ref())?;
         Ok(transfer)
     }
 }

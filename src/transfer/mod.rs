@@ -32,7 +32,7 @@ use state::{Limits, Liveness};
 
 pub use crate::blob::{ByteStream, Content, FilePart};
 pub use crate::metadata::Digest;
-pub use access::Token;
+pub use access::{Client, Clients, Reader, Token, Writer};
 
 /// Most chunk records that share one commit of the database.
 const MAX_RECORD_BATCH: usize = 256;
@@ -105,6 +105,11 @@ impl Transfers {
             TransferError::Deleted => self.blobs.remove_transfer(id).await,
             _ => self.blobs.remove(BlobKey::Meta(id)).await,
         }
+    }
+
+    /// Lets whoever may write to a transfer pass.
+    async fn check_writer(&self, transfer: &Transfer, writer: &Writer) -> Result<(), TransferError> {
+        access::check(writer.owner.as_ref(), transfer.owner_token_hash.as_ref())
     }
 
     /// Finds a transfer that can be read.

@@ -4,7 +4,7 @@ use haulier_wire::api::{TransferState, UploadStatus};
 use haulier_wire::limit::MAX_MISSING_RANGES;
 use haulier_wire::{ByteLen, ChunkCount, TransferId};
 
-use super::{Token, TransferError, Transfers, access, chunks};
+use super::{TransferError, Transfers, Writer, chunks};
 use crate::metadata::{Expiry, StoredState, Transfer};
 use crate::store::StoreError;
 
@@ -16,9 +16,9 @@ impl Transfers {
     ///
     /// # Errors
     /// As every owner's route: not found, ended, token missing or wrong.
-    pub async fn upload_status(&self, id: TransferId, owner: Option<&Token>) -> Result<UploadStatus, TransferError> {
+    pub async fn upload_status(&self, id: TransferId, writer: &Writer) -> Result<UploadStatus, TransferError> {
         let transfer = self.live(id, self.clock.now()).await?;
-        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        self.check_writer(&transfer, writer).await?;
         self.status_of(&transfer).await
     }
 

@@ -3,7 +3,7 @@
 use haulier_wire::api::{UpdateRequest, UploadStatus};
 use haulier_wire::{Timestamp, TransferId, api};
 
-use super::{Token, TransferError, Transfers, access, state};
+use super::{TransferError, Transfers, Writer, state};
 use crate::metadata::{Expiry, StoredState};
 
 impl Transfers {
@@ -14,12 +14,12 @@ impl Transfers {
     pub async fn update(
         &self,
         id: TransferId,
-        owner: Option<&Token>,
+        writer: &Writer,
         request: &UpdateRequest,
     ) -> Result<UploadStatus, TransferError> {
         let now = self.clock.now();
         let mut transfer = self.live(id, now).await?;
-        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        self.check_writer(&transfer, writer).await?;
         if request.max_downloads.is_some_and(|limit| limit.get() > 0) {
             return Err(TransferError::DownloadLimitUnsupported);
         }

@@ -9,7 +9,7 @@ use haulier_wire::{ChunkIndex, TransferId};
 use sha2::{Digest as _, Sha256};
 
 use super::state::{self, Liveness};
-use super::{Token, TransferError, Transfers, access, chunks};
+use super::{TransferError, Transfers, Writer, chunks};
 use crate::blob::{BlobKey, Expected, StagedBlob};
 use crate::metadata::{ChunkRecord, Digest, Recorded, Step, Transfer};
 use crate::store::StoreError;
@@ -59,14 +59,14 @@ impl Transfers {
     pub async fn upload_chunk<S>(
         &self,
         upload: ChunkUpload,
-        owner: Option<&Token>,
+        writer: &Writer,
         body: S,
     ) -> Result<StoredUpload, TransferError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
     {
         let transfer = self.live(upload.transfer_id, self.clock.now()).await?;
-        access::check(owner, transfer.owner_token_hash.as_ref())?;
+        self.check_writer(&transfer, writer).await?;
         check_length(&transfer, upload)?;
 
         let key = BlobKey::Chunk(upload.transfer_id, upload.index);

@@ -156,7 +156,7 @@ impl OneChunk {
 
     async fn upload(&self, body: &'static [u8]) -> Result<StoredUpload, TransferError> {
         let body = futures::stream::iter([Ok(Bytes::from_static(body))]);
-        self.transfers.upload_chunk(self.upload, None, body).await
+        self.transfers.upload_chunk(self.upload, &Writer::default(), body).await
     }
 
     /// Settles a received [`BODY`] in a task of its own, as far as the beginning of its sync.
@@ -206,7 +206,7 @@ async fn what_could_not_be_synced_is_not_published_and_the_same_bytes_complete_i
     sync.may_end.notify_one();
     assert!(matches!(settled.await.expect("ran"), Err(TransferError::Store(StoreError::Full))));
     assert_eq!(one.published_bytes().await, None);
-    let status = one.transfers.upload_status(one.upload.transfer_id, None).await.expect("there");
+    let status = one.transfers.upload_status(one.upload.transfer_id, &Writer::default()).await.expect("there");
     assert_eq!(status.stored_chunks, 0);
     assert!(one.upload(BODY).await.expect("stored").is_new);
     assert_eq!(one.published_bytes().await, Some(BODY.len() as u64));

@@ -1,0 +1,66 @@
+//! Who a request comes from, and what a reader brings.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use haulier_wire::header;
+
+use super::Service;
+use super::problem::HttpError;
+use super::token::{Role, named, presented};
+use crate::config::Network;
+use crate::transfer::{Client, Reader, Writer};
+
+/// What a request to read brings.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn reader(service: &Service, request: &HttpRequest) -> Result<Reader, HttpError> {
+    Ok(Reader { download: presented(request, Role::Download)?, client: client(service, request) })
+}
+
+/// What a request to write brings. A transfer without an owner takes the access token, wherever it stands.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn writer(request: &HttpRequest) -> Result<Writer, HttpError> {
+    let owner = presented(request, Role::Owner)?;
+    let access = named(request, header::ACCESS_TOKEN)?.or_else(|| owner.clone());
+    Ok(Writer { owner, access })
+}
+
+/// Who sent a request.
+pub(super) fn client(service: &Service, request: &HttpRequest) -> Client {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    service.clients.at(address(&service.trusted_proxies, peer, request.headers()))
+}
+
+/// The address that the nearest trusted proxy saw: each proxy appends whom it speaks with, and whatever stands to the
+/// left of the first one that nobody trusts may be made up.
+fn address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut nearest = peer;
+    if !is_trusted(nearest) {
+        return nearest;
+    }
+    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or("?")).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        // What cannot be read was sent by the last one that could.
+        let Some(address) = hop_address(hop.trim()) else { break };
+        nearest = address;
+        if !is_trusted(nearest) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// Some proxies add the port, and brackets around IPv6.
+fn hop_address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+}
+
+#[cfg(test)]
+mod tests;
