@@ -21,9 +21,9 @@ test:
 	@$(MAKE) --no-print-directory lint
 	@scripts/run-tests
 
-## The long ones: a file of 20 GiB, 50 kills in a transfer of 2 GiB, 100 kills of three servers in 20 transfers of 1 GiB. Needs 45 GB of disk in TMPDIR.
+## The long ones: a file of 20 GiB, 50 kills in a transfer of 2 GiB, 100 kills of three servers in 20 transfers of 1 GiB, a payload of 5 GiB. Needs 45 GB of disk in TMPDIR.
 soak:
-	HAULIER_SOAK=1 cargo test --locked --workspace --test it -- --nocapture --test-threads 1 client_memory campaign many::
+	HAULIER_SOAK=1 cargo test --locked --workspace --test it -- --nocapture --test-threads 1 client_memory campaign many:: legacy::large
 
 ## Formatting, clippy, the rules of the layout, dependencies.
 lint:

@@ -27,8 +27,15 @@ const MIN_BYTES_PER_SECOND: u64 = 1 << 10;
 /// # Errors
 /// 413, 408, and 400 for anything but one object with the members of `T`.
 pub(super) async fn json<T: DeserializeOwned>(payload: Payload, timeout: Duration) -> Result<T, HttpError> {
-    let body = collect(payload, timeout).await?;
-    let text = if body.is_empty() { b"{}" } else { &*body };
+    parse(&collect(payload, timeout).await?)
+}
+
+/// Reads the JSON object of a body that was collected, as [`json`] does.
+///
+/// # Errors
+/// 400 for anything but one object with the members of `T`.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+    let text = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| {
         // It may repeat a text of the body, of whatever length.
         let detail: String = format!("{error}.").chars().take(MAX_DETAIL_CHARS).collect();
@@ -36,7 +43,11 @@ pub(super) async fn json<T: DeserializeOwned>(payload: Payload, timeout: Duratio
     })
 }
 
-async fn collect(payload: Payload, timeout: Duration) -> Result<Bytes, HttpError> {
+/// Reads a body of at most [`MAX_JSON_BODY_BYTES`].
+///
+/// # Errors
+/// 413 and 408.
+pub(super) async fn collect(payload: Payload, timeout: Duration) -> Result<Bytes, HttpError> {
     let mut stream = stream(payload, timeout, MAX_JSON_BODY_BYTES as u64);
     let mut body = BytesMut::new();
     while let Some(piece) = stream.next().await {
@@ -66,14 +77,49 @@ pub(super) fn stream(
         let next = tokio::time::timeout_at(deadline.min(Instant::now() + timeout), payload.next());
         let piece = match next.await {
             Ok(None) => return None,
-            Ok(Some(Ok(piece))) => Ok(piece),
-            Ok(Some(Err(PayloadError::Overflow))) => Err(BodyError::TooLarge),
-            Ok(Some(Err(_))) => Err(BodyError::Incomplete),
+            Ok(Some(piece)) => piece.map_err(payload_error),
             Err(_) => Err(BodyError::Timeout),
         };
         Some((piece, payload))
     });
     Box::pin(pieces)
+}
+
+/// The body of a payload, whose length nobody may have said: an error when it pauses for longer than `timeout`, or comes
+/// so slowly that it falls behind [`MIN_BYTES_PER_SECOND`].
+pub(super) fn stream_of_any_length(
+    payload: Payload,
+    timeout: Duration,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin {
+    let begun = Instant::now();
+    let pieces = stream::unfold((payload, 0), move |(mut payload, received)| async move {
+        let deadline = begun + timeout + Duration::from_secs(received / MIN_BYTES_PER_SECOND);
+        let next = tokio::time::timeout_at(deadline.min(Instant::now() + timeout), payload.next());
+        let piece = match next.await {
+            Ok(None) => return None,
+            Ok(Some(piece)) => piece.map_err(payload_error),
+            Err(_) => Err(BodyError::Timeout),
+        };
+        let received = received + piece.as_ref().map_or(0, Bytes::len) as u64;
+        Some((piece, (payload, received)))
+    });
+    Box::pin(pieces)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an error, to be mapped")]
+fn payload_error(error: PayloadError) -> BodyError {
+    match error {
+        PayloadError::Overflow => BodyError::TooLarge,
+        _ => BodyError::Incomplete,
+    }
+}
+
+/// Content-Length, if there is one.
+///
+/// # Errors
+/// 400 when it is not one shortest decimal.
+pub(super) fn announced(request: &HttpRequest) -> Result<Option<u64>, HttpError> {
+    request.headers().contains_key(CONTENT_LENGTH).then(|| content_length(request)).transpose()
 }
 
 /// Content-Length, which a chunk must have.

@@ -12,6 +12,7 @@ use haulier_wire::problem::ProblemType;
 
 use super::Service;
 use super::client::reader;
+use super::legacy::{Spoken, spoken};
 use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
@@ -26,7 +27,8 @@ use {
 const CACHE_MANIFEST: &str = "private, no-cache";
 
 pub(super) async fn info(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-    let info = service.transfers.info(transfer_id(&request)?).await?;
+    let id = transfer_id(&request)?;
+    let info = service.transfers.info(id).await.map_err(spoken(id, Spoken::Info))?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(info))
 }
 
@@ -91,20 +93,29 @@ fn by_itself(_: &Service, _: &HttpRequest, content: Content, _: u64) -> Result<B
 pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
     let reader = reader(&service, &request)?;
-    let found = service.transfers.find_whole(id, &reader).await?;
-    // What an id names never changes and never comes back: the id is the content's identity.
-    let part = match select(&request, EntityTag::new_strong(id.to_string()), found.layout.sealed_size()) {
+    let spoken = spoken(id, Spoken::Download);
+    let found = service.transfers.find_whole(id, &reader).await.map_err(&spoken)?;
+    let tag = found.blake3().map_or_else(|| id.to_string(), |blake3| to_hex(&blake3));
+    let part = match select(&request, EntityTag::new_strong(tag), found.len()) {
         Selected::Done(response) => return Ok(response),
         Selected::Part(part) => part,
     };
     if request.method() == Method::HEAD {
         return Ok(part.response().body(head(&part)));
     }
+    let content = service.transfers.read_whole(&found, part.range.clone()).await.map_err(&spoken)?;
     if part.is_whole() {
         service.transfers.count_download(id).await;
     }
-    let bytes = service.transfers.read_whole(&found, part.range.clone());
-    Ok(part.response().body(sized(&part, bytes)))
+    let (mut response, len) = (part.response(), part.range.end - part.range.start);
+    if found.blake3().is_none() {
+        // Of chunks end to end each is opened when it is its turn.
+        return Ok(response.body(sized(&part, content.into_stream())));
+    }
+    Ok(match by_itself(&service, &request, content, len) {
+        Ok(body) => response.no_chunking(len).body(body),
+        Err(content) => response.body(sized(&part, content.into_stream())),
+    })
 }
 
 fn sized(part: &Part, bytes: ByteStream) -> SizedStream<ByteStream> {

@@ -7,6 +7,7 @@ mod cors;
 mod create;
 mod delete;
 mod download;
+mod legacy;
 mod listen;
 mod metrics;
 mod observe;
@@ -42,6 +43,11 @@ fn routes(config: &mut ServiceConfig) {
         config.service(web::scope(base).configure(transfer_routes).default_service(web::to(problem::no_route)));
     }
     config
+        .service(web::scope("/api/presigned").configure(presigned_routes).default_service(web::to(problem::no_route)));
+    config
+        .service(
+            resource("/info/health").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)),
+        )
         .service(resource("/api/config").route(web::get().to(service::config)).route(web::head().to(service::config)))
         .service(resource("/healthz").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)))
         .service(resource("/readyz").route(web::get().to(service::readyz)).route(web::head().to(service::readyz)))
@@ -59,7 +65,8 @@ fn transfer_routes(config: &mut ServiceConfig) {
             resource("/upload/{id}")
                 .route(web::get().to(upload::status))
                 .route(web::head().to(upload::status))
-                .route(web::patch().to(upload::update)),
+                .route(web::patch().to(upload::update))
+                .route(web::post().to(legacy::upload)),
         )
         .service(resource("/complete/{id}").route(web::post().to(upload::complete)))
         .service(
@@ -76,7 +83,41 @@ fn transfer_routes(config: &mut ServiceConfig) {
         .service(
             resource("/download/{id}").route(web::get().to(download::whole)).route(web::head().to(download::whole)),
         )
+        .service(
+            resource("/download-base64/{id}")
+                .route(web::get().to(legacy::download_base64))
+                .route(web::head().to(legacy::download_base64)),
+        )
+        .service(
+            resource("/check-token/{name}")
+                .route(web::get().to(legacy::check_token))
+                .route(web::head().to(legacy::check_token)),
+        )
+        .service(resource("/validate-token/{name}").route(web::post().to(legacy::validate_token)))
         .service(resource("/delete/{id}").route(web::delete().to(delete::delete)));
+}
+
+/// What the older system's clients ask of URLs into the object store.
+fn presigned_routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/capabilities")
+                .route(web::get().to(legacy::capabilities))
+                .route(web::head().to(legacy::capabilities)),
+        )
+        .service(resource("/initiate").route(web::post().to(legacy::presigned_upload)))
+        .service(resource("/complete").route(web::post().to(legacy::presigned_upload)))
+        .service(resource("/cancel/{id}/{upload}").route(web::post().to(legacy::presigned_upload)))
+        .service(
+            resource("/upload-url/{id}")
+                .route(web::get().to(legacy::presigned_upload_url))
+                .route(web::head().to(legacy::presigned_upload_url)),
+        )
+        .service(
+            resource("/download-url/{id}")
+                .route(web::get().to(legacy::presigned_download_url))
+                .route(web::head().to(legacy::presigned_download_url)),
+        );
 }
 
 /// A path that answers 405 as a problem document to methods without a route.

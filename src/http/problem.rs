@@ -94,6 +94,8 @@ fn problem_of(error: &TransferError) -> Problem {
             Type::TransferNotFound,
             "This transfer is one payload without chunks: GET download/{id} has all of it.",
         ),
+        TransferError::NotPending => detail(Type::TransferNotFound, "Transfer not found or not in pending state"),
+        TransferError::PayloadMissing => detail(Type::TransferNotFound, "Transfer not found or payload not uploaded"),
         TransferError::NoSuchChunk => detail(Type::ChunkNotFound, "The index is not below total_chunks."),
         TransferError::WrongChunkLength { expected, announced } => wrong_length(*expected, *announced),
         TransferError::DigestMismatch => detail(Type::DigestMismatch, "Nothing was kept. Send the chunk again."),
@@ -196,7 +198,7 @@ fn status(kind: ProblemType) -> StatusCode {
 }
 
 pub(super) async fn no_route() -> HttpResponse {
-    render(&Problem::new(ProblemType::RouteNotFound).with_detail("docs/API.md lists the routes."))
+    render(&Problem::new(ProblemType::RouteNotFound).with_detail("Not Found"))
 }
 
 pub(super) async fn no_method(request: HttpRequest) -> HttpResponse {
@@ -211,11 +213,15 @@ pub(super) async fn no_method(request: HttpRequest) -> HttpResponse {
 fn allowed_methods(pattern: &str) -> Option<&'static str> {
     let route = pattern.trim_start_matches("/api").trim_start_matches("/transfers");
     Some(match route {
-        "/create" | "/complete/{id}" => "POST",
+        "/create" | "/complete/{id}" | "/validate-token/{name}" => "POST",
+        "/presigned/initiate" | "/presigned/complete" | "/presigned/cancel/{id}/{upload}" => "POST",
         "/upload/{id}/chunk/{n}" => "PUT, POST",
-        "/upload/{id}" => "GET, HEAD, PATCH",
+        "/upload/{id}" => "GET, HEAD, PATCH, POST",
         "/delete/{id}" => "DELETE",
         "/manifest/{id}" | "/info/{id}" | "/download/{id}/chunk/{n}" | "/download/{id}" => "GET, HEAD",
+        "/download-base64/{id}" | "/check-token/{name}" => "GET, HEAD",
+        "/presigned/capabilities" | "/presigned/upload-url/{id}" | "/presigned/download-url/{id}" => "GET, HEAD",
+        "/info/health" => "GET, HEAD",
         "/config" | "/healthz" | "/readyz" | "/metrics" => "GET, HEAD",
         _ => return None,
     })

@@ -7,6 +7,7 @@ use haulier_wire::api::{ChunkResponse, ChunkStatus, CompleteRequest, UpdateReque
 use haulier_wire::encoding::to_hex;
 
 use super::client::writer;
+use super::legacy::{Spoken, spoken};
 use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::{Service, body};
@@ -64,5 +65,6 @@ pub(super) async fn complete(
     let id = transfer_id(&request)?;
     let writer = writer(&request)?;
     let complete: CompleteRequest = body::json(payload, service.transfers.limits().client_timeout).await?;
-    Ok(HttpResponse::Ok().json(service.transfers.complete(id, &writer, &complete).await?))
+    let completed = service.transfers.complete(id, &writer, &complete).await;
+    Ok(HttpResponse::Ok().json(completed.map_err(spoken(id, Spoken::Complete))?))
 }

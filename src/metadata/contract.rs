@@ -10,6 +10,7 @@ use super::{
 };
 
 mod operator;
+mod payload;
 
 /// Runs every case, each on a store that `open` makes.
 pub(super) async fn run<S, F, Fut>(open: F)
@@ -35,6 +36,7 @@ where
     claimants_never_get_the_same(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
     operator::run(&open).await;
+    payload::run(&open).await;
     open().await.probe().await.expect("reachable");
 }
 

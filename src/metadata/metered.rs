@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TransferId};
 
 use super::{
-    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore, Recorded, Restored, SetOnce, Step,
-    StoredChunk, Total, Transfer,
+    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore,
+    Recorded, Restored, SetOnce, Step, StoredChunk, Total, Transfer,
 };
-use crate::store::{PoolUse, StoreError};
+use crate::store::{PoolUse, StoreError, UploadId};
 use crate::telemetry::metrics::DatabaseMetrics;
 
 /// Measures the database inside.
@@ -63,6 +63,24 @@ impl OperatorStore for MeteredMetadata {
 
     async fn restore(&self, restored: &Restored) -> Result<bool, StoreError> {
         self.inner.restore(restored).await
+    }
+}
+
+#[async_trait]
+impl PayloadStore for MeteredMetadata {
+    async fn record_payload(&self, record: &PayloadRecord) -> Result<bool, StoreError> {
+        self.step("record_payload", self.inner.record_payload(record)).await
+    }
+
+    async fn complete_payload(
+        &self,
+        id: TransferId,
+        upload: UploadId,
+        at: Timestamp,
+        expiry: Expiry,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.step("complete", self.inner.complete_payload(id, upload, at, expiry, expires_at)).await
     }
 }
 

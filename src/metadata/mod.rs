@@ -6,6 +6,7 @@
 mod contract;
 pub mod metered;
 mod operator;
+mod payload;
 mod pool;
 pub mod postgres;
 mod shape;
@@ -18,6 +19,7 @@ use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 use crate::store::{PoolUse, StoreError};
 
 pub use operator::{OperatorStore, Restored, Total};
+pub use payload::{PayloadRecord, PayloadStore};
 pub use shape::{Payload, PayloadUpload, Shape};
 
 /// A BLAKE3 or SHA-256 digest.
@@ -178,7 +180,7 @@ pub struct Migrated {
 
 /// Stores what the server knows of transfers. What it has answered is durable, but for what `record` leaves open.
 #[async_trait]
-pub trait MetadataStore: OperatorStore {
+pub trait MetadataStore: OperatorStore + PayloadStore {
     /// Inserts a transfer, or finds the one that has its id.
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError>;
 

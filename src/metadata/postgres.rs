@@ -20,6 +20,7 @@ use crate::store::{PoolUse, StoreError};
 mod connect;
 mod connections;
 mod operator;
+mod payload;
 mod readiness;
 mod record;
 mod session;

@@ -25,6 +25,7 @@ macro_rules! transfer_columns {
 use transfer_columns;
 
 pub(super) mod operator;
+pub(super) mod payload;
 
 pub(super) const INSERT_TRANSFER: &str = "
     INSERT INTO transfers (id, kind, state, create_digest, file_size, chunk_size, total_chunks, key_check, kdf_salt,

@@ -20,6 +20,7 @@ use super::{
 use crate::store::{PoolUse, StoreError};
 
 mod operator;
+mod payload;
 mod schema;
 
 pub use schema::{migrate_file, require_current};

@@ -1,32 +1,56 @@
 //! Complete: freezes a transfer once every chunk is there.
 
 use haulier_wire::api::{CompleteRequest, CompleteResponse, Transparency, check_sealed_metadata};
+use haulier_wire::legacy::PayloadCompleted;
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
-use super::{TransferError, Transfers, Writer, chunks};
+use super::{TransferError, Transfers, Writer};
 use crate::metadata::{Expiry, SetOnce, StoredState, Transfer};
 use crate::store::StoreError;
 
 /// SHA-256 of nothing: what the legacy answer's `ip` holds where no address is kept.
-const NO_ADDRESS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(super) const NO_ADDRESS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// What complete answers.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(untagged)]
+pub enum Completed {
+    /// For a transfer of chunks.
+    Chunks(CompleteResponse),
+    /// For a payload.
+    Payload(PayloadCompleted),
+}
 
 impl Transfers {
     /// Freezes a transfer, or answers again as it did before.
     ///
     /// # Errors
     /// [`TransferError::ChunksMissing`] while chunks are missing; [`TransferError::SealedMetadataConflict`] when the
-    /// sealed metadata is absent or another was set.
+    /// sealed metadata is absent or another was set; [`TransferError::PayloadMissing`].
     pub async fn complete(
         &self,
         id: TransferId,
         writer: &Writer,
         request: &CompleteRequest,
-    ) -> Result<CompleteResponse, TransferError> {
+    ) -> Result<Completed, TransferError> {
         let now = self.clock.now();
-        let mut transfer = self.live(id, now).await?;
+        let transfer = self.live(id, now).await?;
+        if transfer.shape.payload().is_some() {
+            // Whoever has its owner token may delete, and that is all it is for.
+            return self.complete_payload(transfer, now).await.map(Completed::Payload);
+        }
         self.check_writer(&transfer, writer).await?;
-        chunks(&transfer)?;
+        self.complete_chunks(transfer, request, now).await.map(Completed::Chunks)
+    }
+
+    async fn complete_chunks(
+        &self,
+        mut transfer: Transfer,
+        request: &CompleteRequest,
+        now: Timestamp,
+    ) -> Result<CompleteResponse, TransferError> {
+        let id = transfer.id;
         self.settle_sealed_metadata(&transfer, request).await?;
         if transfer.state == StoredState::Completed {
             return response(&transfer);

@@ -12,7 +12,7 @@ use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, Tra
 use super::status::{known_end, wire_state};
 use super::{Reader, TransferError, Transfers, access, check_readable, chunks};
 use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
-use crate::metadata::{Digest, Transfer};
+use crate::metadata::{Digest, Shape, Transfer};
 use crate::store::StoreError;
 
 /// One sealed chunk, found but not read yet.
@@ -30,13 +30,35 @@ pub struct ChunkFound {
     pub sha256: Option<Digest>,
 }
 
-/// All sealed chunks end to end, found but not read yet.
-#[derive(Clone, Copy, Debug)]
+/// All sealed chunks end to end, or a payload; found but not read yet.
+#[derive(Clone, Debug)]
 pub struct WholeFound {
     /// The transfer.
     pub transfer_id: TransferId,
-    /// Its cut.
-    pub layout: ChunkLayout,
+    /// Bytes of plaintext, as its sender says.
+    pub file_size: u64,
+    shape: Shape,
+}
+
+impl WholeFound {
+    /// Bytes of all of it.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.shape.body_bytes()
+    }
+
+    /// Whether there is nothing to read: only a payload can be empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The identity of the bytes of a payload. What an id names never changes and never comes back: where there are
+    /// chunks, the id is the content's identity.
+    #[must_use]
+    pub fn blake3(&self) -> Option<Digest> {
+        self.shape.payload()?.upload.map(|upload| upload.blake3)
+    }
 }
 
 impl Transfers {
@@ -125,21 +147,35 @@ impl Transfers {
         }
     }
 
-    /// Finds all chunks.
+    /// Finds all chunks, or the payload.
     ///
     /// # Errors
     /// As [`Transfers::manifest`].
     pub async fn find_whole(&self, id: TransferId, reader: &Reader) -> Result<WholeFound, TransferError> {
         let transfer = self.opened_for(id, reader).await?;
-        Ok(WholeFound { transfer_id: id, layout: chunks(&transfer)? })
+        Ok(WholeFound { transfer_id: id, file_size: transfer.shape.file_size(), shape: transfer.shape })
     }
 
-    /// Reads a part of all sealed chunks end to end. A chunk that cannot be read breaks the stream.
-    #[must_use]
-    pub fn read_whole(&self, whole: &WholeFound, range: Range<u64>) -> ByteStream {
-        let blobs = Arc::clone(&self.blobs);
+    /// Reads a part of a payload, or of all sealed chunks end to end; a chunk that cannot be read breaks the stream.
+    ///
+    /// # Errors
+    /// When the store fails or does not have what the row says of a payload.
+    pub async fn read_whole(&self, whole: &WholeFound, range: Range<u64>) -> Result<Content, TransferError> {
         let id = whole.transfer_id;
-        stream::iter(pieces(whole.layout, range))
+        let key = match &whole.shape {
+            Shape::Chunks(layout) => return Ok(Content::Stream(self.read_chunks(id, *layout, range))),
+            Shape::Payload(payload) => payload.upload.map(|upload| BlobKey::Payload(id, upload.id)),
+        };
+        let key = key.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a completed payload without an upload")))?;
+        match self.blobs.read(key, range).await? {
+            Some(content) => Ok(content),
+            None => self.readable(id, self.clock.now()).await.and(Err(missing(key).into())),
+        }
+    }
+
+    fn read_chunks(&self, id: TransferId, layout: ChunkLayout, range: Range<u64>) -> ByteStream {
+        let blobs = Arc::clone(&self.blobs);
+        stream::iter(pieces(layout, range))
             .then(move |(index, part)| read_piece(Arc::clone(&blobs), BlobKey::Chunk(id, index), part))
             .try_flatten()
             .boxed()

@@ -7,6 +7,7 @@ pub mod delete;
 pub mod doctor;
 pub mod download;
 pub mod inspect;
+pub mod payload;
 pub mod rebuild;
 pub mod state;
 pub mod status;
@@ -18,7 +19,7 @@ mod saved;
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use haulier_wire::{ChunkLayout, Timestamp, TransferId};
 
@@ -37,6 +38,9 @@ pub use access::{Client, Clients, Reader, Token, Writer};
 /// Most chunk records that share one commit of the database.
 const MAX_RECORD_BATCH: usize = 256;
 
+/// Bodies of the older system's uploads that are looked into for JSON at the same time; each is in memory for that.
+const JSON_TURNS: usize = 2;
+
 /// Takes the steps of many chunks in one commit.
 type Recorder = Batcher<ChunkRecord, Result<Recorded, StoreError>>;
 
@@ -51,6 +55,7 @@ pub struct Transfers {
     limits: Limits,
     records: Arc<Recorder>,
     sweep_due: Arc<Notify>,
+    json_turns: Arc<Semaphore>,
 }
 
 impl Transfers {
@@ -64,7 +69,8 @@ impl Transfers {
         limits: Limits,
     ) -> Self {
         let records = Arc::new(spawn_recorder(Arc::clone(&metadata)));
-        Self { metadata, blobs, clock, entropy, limits, records, sweep_due: Arc::new(Notify::new()) }
+        let (sweep_due, json_turns) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(JSON_TURNS)));
+        Self { metadata, blobs, clock, entropy, limits, records, sweep_due, json_turns }
     }
 
     /// What this server accepts.
@@ -186,6 +192,12 @@ pub enum TransferError {
     /// It is one payload of the older system, and the route is about chunks.
     #[error("the transfer has no chunks")]
     NotChunked,
+    /// It takes no payload: it is not there, has chunks, or is not pending.
+    #[error("the transfer takes no payload")]
+    NotPending,
+    /// Nothing was uploaded that could be completed.
+    #[error("no payload was uploaded")]
+    PayloadMissing,
     /// The transfer has fewer chunks.
     #[error("the transfer has no such chunk")]
     NoSuchChunk,

@@ -15,8 +15,14 @@ use crate::blob::BlobKey;
 use crate::metadata::{Digest, Expiry, Shape, StoredState, Transfer};
 use crate::store::StoreError;
 
-/// The version of the shape that this program writes and reads.
+mod payload;
+
+use payload::SavedPayload;
+
+/// The version of the shape of transfers of chunks.
 const VERSION: u32 = 1;
+/// The version of the shape of payloads, which programs that know only chunks must not believe.
+const PAYLOAD_VERSION: u32 = 2;
 
 impl Transfers {
     /// Writes meta.json, from which the row can be rebuilt.
@@ -99,12 +105,14 @@ pub(super) struct Saved {
     created_at: Timestamp,
     completed_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload: Option<SavedPayload>,
 }
 
 impl Saved {
     pub(super) fn new(transfer: &Transfer, sealed_metadata: Option<Vec<u8>>) -> Self {
         Self {
-            v: VERSION,
+            v: if transfer.kind == TransferKind::Payload { PAYLOAD_VERSION } else { VERSION },
             transfer_id: transfer.id,
             kind: transfer.kind,
             create_digest: to_hex(&transfer.create_digest),
@@ -121,8 +129,10 @@ impl Saved {
             created_at: transfer.created_at,
             completed_at: transfer.completed_at,
             expires_at: known_end(transfer),
+            payload: SavedPayload::new(transfer),
         }
     }
+
     /// Reads the meta.json of transfer `id`: exactly what [`Saved::new`] writes, and nothing else.
     ///
     /// A member that is absent must not read as null: without its token hash a transfer would be open to everybody.
@@ -132,14 +142,15 @@ impl Saved {
             v: u32,
         }
         let versioned: Versioned = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
-        if versioned.v > VERSION {
+        if versioned.v > PAYLOAD_VERSION {
             return Err(Unreadable::Newer);
-        }
-        if versioned.v < VERSION {
-            return Err(Unreadable::Shape);
         }
         let saved: Self = serde_json::from_slice(bytes).map_err(|_| Unreadable::Shape)?;
         if serde_json::to_vec(&saved).ok().as_deref() != Some(bytes) {
+            return Err(Unreadable::Shape);
+        }
+        let expected = if saved.kind == TransferKind::Payload { PAYLOAD_VERSION } else { VERSION };
+        if saved.v != expected || saved.payload.is_some() != (saved.kind == TransferKind::Payload) {
             return Err(Unreadable::Shape);
         }
         if saved.transfer_id != id {
@@ -151,10 +162,13 @@ impl Saved {
 
     /// The completed row that was saved.
     pub(super) fn transfer(&self) -> Result<Transfer, Unreadable> {
+        let create_digest: Option<Digest> = from_hex(&self.create_digest).and_then(|digest| digest.try_into().ok());
+        let create_digest = create_digest.ok_or(Unreadable::Shape)?;
+        let completed_at = self.completed_at.ok_or(Unreadable::Shape)?;
         let iv_strategy = match self.kind {
             TransferKind::Full => IvStrategy::PrefixCounter,
             TransferKind::Seed => IvStrategy::Counter,
-            TransferKind::Payload => return Err(Unreadable::Shape),
+            TransferKind::Payload => return self.payload_transfer(create_digest, completed_at),
         };
         // The rules of create hold for what was created.
         let request = CreateRequest {
@@ -176,13 +190,11 @@ impl Saved {
         if kind == TransferKind::Full && self.sealed_metadata.is_none() {
             return Err(CreateError::from(MixedKind::SealedMetadataMissing).into());
         }
-        let create_digest: Option<Digest> = from_hex(&self.create_digest).and_then(|digest| digest.try_into().ok());
-        let completed_at = self.completed_at.ok_or(Unreadable::Shape)?;
         Ok(Transfer {
             id: self.transfer_id,
             kind,
             state: StoredState::Completed,
-            create_digest: create_digest.ok_or(Unreadable::Shape)?,
+            create_digest,
             shape: Shape::Chunks(layout),
             stored_chunks: layout.total_chunks(),
             stored_bytes: layout.sealed_size(),

@@ -21,6 +21,7 @@ mod faults;
 mod get;
 mod group_commit;
 mod harness;
+mod legacy;
 mod lies;
 mod malformed;
 mod many;

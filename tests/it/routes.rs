@@ -53,19 +53,25 @@ async fn another_method_is_405_with_the_methods_that_are_allowed() {
     let below_the_base = [
         ("create".to_owned(), "POST"),
         (format!("upload/{ID}/chunk/0"), "PUT, POST"),
-        (format!("upload/{ID}"), "GET, HEAD, PATCH"),
+        (format!("upload/{ID}"), "GET, HEAD, PATCH, POST"),
         (format!("complete/{ID}"), "POST"),
         (format!("manifest/{ID}"), "GET, HEAD"),
         (format!("info/{ID}"), "GET, HEAD"),
         (format!("download/{ID}/chunk/0"), "GET, HEAD"),
         (format!("download/{ID}"), "GET, HEAD"),
+        (format!("download-base64/{ID}"), "GET, HEAD"),
+        ("check-token/any".to_owned(), "GET, HEAD"),
+        ("validate-token/any".to_owned(), "POST"),
         (format!("delete/{ID}"), "DELETE"),
     ];
     let bases = ["/api/transfers", "/transfers"];
     let routes = bases
         .iter()
         .flat_map(|base| below_the_base.iter().map(move |(path, allowed)| (format!("{base}/{path}"), *allowed)))
-        .chain(["/api/config", "/healthz", "/readyz"].map(|path| (path.to_owned(), "GET, HEAD")));
+        .chain(
+            ["/api/config", "/healthz", "/readyz", "/info/health", "/api/presigned/capabilities"]
+                .map(|path| (path.to_owned(), "GET, HEAD")),
+        );
     for (path, allowed) in routes {
         for method in methods.iter().chain([&Method::OPTIONS, &Method::TRACE]) {
             let reply = Reply::to(http.request(method.clone(), &path)).await;

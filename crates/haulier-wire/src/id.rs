@@ -41,6 +41,14 @@ impl TransferId {
         Self { digits, len: 32 }
     }
 
+    /// Makes an id of the legacy system from 6 random bytes.
+    #[must_use]
+    pub fn legacy_from_random_bytes(bytes: [u8; 6]) -> Self {
+        let mut digits = [0; Self::LEN];
+        digits[..Self::LEGACY_LEN].copy_from_slice(to_hex(&bytes).as_bytes());
+        Self { digits, len: 12 }
+    }
+
     /// The digits as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,6 +11,7 @@ pub mod header;
 pub mod id;
 pub mod kind;
 pub mod layout;
+pub mod legacy;
 pub mod limit;
 pub mod number;
 pub mod problem;

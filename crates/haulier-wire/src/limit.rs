@@ -34,6 +34,13 @@ pub const KDF_ITERATIONS: u32 = 600_000;
 pub const KEY_CHECK_BYTES: usize = 32;
 /// Most ranges that one upload status or one refused complete lists as missing.
 pub const MAX_MISSING_RANGES: usize = 1_000;
+/// Longest content_type_hint of the older system, in bytes of UTF-8.
+pub const MAX_CONTENT_TYPE_HINT_BYTES: usize = 255;
+/// Longest payload of the older system: one object of an object store, 5 TiB.
+pub const MAX_PAYLOAD_BYTES: u64 = 5 << 40;
+/// Longest body of the older system's upload that is looked at for JSON with the payload inside: 8 MiB. What is longer
+/// is the payload itself.
+pub const MAX_UPLOAD_JSON_BYTES: u64 = 8 << 20;
 /// Most files in one transfer.
 pub const MAX_FILES: usize = 10_000;
 /// Longest path of a file, in bytes of UTF-8.

@@ -1,0 +1,152 @@
+//! The older system's routes that no transfer of chunks has, and its create: one payload instead of chunks.
+//!
+//! docs/API.md, "The older system", says what its clients rely on. Its words for errors are in [`words`].
+
+mod base64;
+mod words;
+
+use actix_web::http::Method;
+use actix_web::http::header;
+use actix_web::web::{Data, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use futures::stream;
+use haulier_wire::encoding::from_base64;
+use haulier_wire::legacy::{PayloadRequest, PayloadRequestError, PayloadUploaded};
+use haulier_wire::{ProblemType, TransferId};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::reader;
+use super::path::transfer_id;
+use super::problem::HttpError;
+use super::{Service, body};
+use crate::transfer::payload::PayloadBody;
+
+pub(super) use words::Spoken;
+use words::in_its_words;
+
+/// A create request without `total_chunks`.
+pub(super) async fn create(service: &Service, body: &[u8]) -> Result<HttpResponse, HttpError> {
+    let request: PayloadRequest = body::parse(body)?;
+    let asked = request.check().map_err(|error| {
+        let kind = match error {
+            PayloadRequestError::TransferId => ProblemType::InvalidTransferId,
+            PayloadRequestError::ExpiresAt => ProblemType::InvalidNumbers,
+            PayloadRequestError::DeleteAuthHash | PayloadRequestError::ContentTypeHint => ProblemType::InvalidBody,
+        };
+        HttpError::new(kind, error.to_string())
+    })?;
+    let created = service.transfers.create_payload(&asked).await;
+    Ok(HttpResponse::Ok().json(created.map_err(|error| in_its_words(Spoken::Create, None, error))?))
+}
+
+/// What may stand in the query of an upload.
+#[derive(Deserialize)]
+pub(super) struct UploadQuery {
+    /// The payload in base64, instead of a body.
+    #[serde(default)]
+    data: String,
+}
+
+pub(super) async fn upload(
+    service: Data<Service>,
+    request: HttpRequest,
+    query: Query<UploadQuery>,
+    payload: Payload,
+) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let stored = if query.data.is_empty() {
+        let announced = body::announced(&request)?;
+        let expected = PayloadBody { announced, may_be_json: true };
+        let body = body::stream_of_any_length(payload, service.transfers.limits().client_timeout);
+        service.transfers.upload_payload(id, expected, body).await
+    } else {
+        let invalid = || HttpError::new(ProblemType::InvalidRequest, "data must be the payload in base64.");
+        let bytes = from_base64(&query.data).ok_or_else(invalid)?;
+        let expected = PayloadBody { announced: Some(bytes.len() as u64), may_be_json: false };
+        let body = stream::iter([Ok(Bytes::from(bytes))]);
+        service.transfers.upload_payload(id, expected, body).await
+    };
+    let size = stored.map_err(|error| in_its_words(Spoken::Upload, Some(id), error))?;
+    Ok(HttpResponse::Ok().json(PayloadUploaded { status: "uploaded".to_owned(), transfer_id: id, size }))
+}
+
+/// The payload as base64 in JSON, encoded as it is read.
+pub(super) async fn download_base64(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let id = transfer_id(&request)?;
+    let spoken = |error| in_its_words(Spoken::Download, Some(id), error);
+    let reader = reader(&service, &request)?;
+    let found = service.transfers.find_whole(id, &reader).await.map_err(spoken)?;
+    let frame = base64::Frame::new(id, found.file_size, found.len());
+    let mut response = HttpResponse::Ok();
+    response.insert_header(header::ContentType::json()).insert_header((header::CACHE_CONTROL, "no-store"));
+    if request.method() == Method::HEAD {
+        return Ok(response.body(frame.head()));
+    }
+    let content = service.transfers.read_whole(&found, 0..found.len()).await.map_err(spoken)?;
+    service.transfers.count_download(id).await;
+    Ok(response.body(frame.body(content.into_stream())))
+}
+
+/// Nobody is asked for a token here, so any is good.
+pub(super) async fn check_token() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "valid": true, "status": "active" }))
+}
+
+/// As [`check_token`], with a use of the token, which nobody counts.
+pub(super) async fn validate_token() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "success": true }))
+}
+
+/// What its clients may ask for: uploads and downloads through this server, and nothing else.
+pub(super) async fn capabilities() -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "presigned_upload": false,
+        "multipart_upload": false,
+        "presigned_download": false,
+        "direct_upload": true,
+        "max_part_size": 10 << 20,
+        "min_part_size": 5 << 20,
+        "max_parts": 10_000,
+    }))
+}
+
+/// No URL of the object store is ever handed out: its clients then come here.
+pub(super) async fn presigned_upload() -> Result<HttpResponse, HttpError> {
+    Err(HttpError::new(ProblemType::InvalidRequest, "S3 storage mode required for presigned uploads"))
+}
+
+/// As [`presigned_upload`], for an upload in one piece.
+pub(super) async fn presigned_upload_url() -> Result<HttpResponse, HttpError> {
+    Err(HttpError::new(ProblemType::InvalidRequest, "presigned_not_available"))
+}
+
+/// As [`presigned_upload`], for a download: its clients ask this first, and fall back.
+pub(super) async fn presigned_download_url() -> Result<HttpResponse, HttpError> {
+    Err(HttpError::new(ProblemType::InvalidRequest, "S3 storage mode required"))
+}
+
+/// Whether a create request is the older system's: an object without any member that only chunks have. What has some of
+/// them is neither, and must not become something weaker than its sender meant.
+pub(super) fn is_create_of_payload(body: &[u8]) -> bool {
+    const OF_CHUNKS: &[&str] = &[
+        "total_chunks",
+        "chunk_size",
+        "file_size",
+        "encryption",
+        "sealed_metadata",
+        "key_check",
+        "kdf",
+        "expires_in_seconds",
+        "owner_token_hash",
+        "download_token_hash",
+    ];
+    let members: Result<std::collections::HashMap<String, serde::de::IgnoredAny>, _> = serde_json::from_slice(body);
+    members.is_ok_and(|members| !OF_CHUNKS.iter().any(|member| members.contains_key(*member)))
+}
+
+/// Says what goes wrong with this transfer as [`in_its_words`] does.
+pub(super) fn spoken(id: TransferId, spoken: Spoken) -> impl Fn(crate::transfer::TransferError) -> HttpError {
+    move |error| in_its_words(spoken, Some(id), error)
+}

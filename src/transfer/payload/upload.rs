@@ -1,0 +1,174 @@
+//! One upload of a payload: streamed and hashed, synced, published under a name of its own, then recorded as the one
+//! that counts, then acknowledged.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use haulier_wire::TransferId;
+use haulier_wire::encoding::from_base64;
+use haulier_wire::limit::{MAX_PAYLOAD_BYTES, MAX_UPLOAD_JSON_BYTES};
+use serde::Deserialize;
+
+use crate::blob::{BlobKey, Expected, StagedBlob};
+use crate::metadata::{PayloadRecord, PayloadUpload};
+use crate::store::{StoreError, UploadId};
+use crate::transfer::upload::BodyError;
+use crate::transfer::{TransferError, Transfers, state};
+
+/// How often an upload finds that another one was recorded since its look, before it gives up.
+const MAX_RECORD_TRIES: usize = 100;
+
+/// What a request says of its body before the first byte.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadBody {
+    /// Content-Length, if there is one.
+    pub announced: Option<u64>,
+    /// Whether a body that begins with `{` may be JSON with the payload inside.
+    pub may_be_json: bool,
+}
+
+/// What has arrived.
+struct Received {
+    upload: PayloadUpload,
+    /// It begins as JSON does, and is short enough to be looked at.
+    looks_like_json: bool,
+}
+
+impl Transfers {
+    /// Receives a payload; it replaces an earlier one. Returns its length.
+    ///
+    /// # Errors
+    /// [`TransferError::NotPending`] unless the transfer takes a payload, before and after it has arrived;
+    /// [`TransferError::Body`] when it does not arrive whole or is too long. Nothing of it is kept then.
+    pub async fn upload_payload<S>(&self, id: TransferId, expected: PayloadBody, body: S) -> Result<u64, TransferError>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+    {
+        self.takes_payload(id).await?;
+        let most = self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES);
+        if expected.announced.is_some_and(|len| len > most) {
+            return Err(BodyError::TooLarge.into());
+        }
+        let upload = self.new_upload();
+        let len = expected.announced.map_or(Expected::AtMost(most), Expected::Exactly);
+        let mut staged = self.blobs.stage(BlobKey::Payload(id, upload), len).await?;
+        let mut received = receive(&mut *staged, upload, body, expected.announced, most).await?;
+        received.looks_like_json &= expected.may_be_json;
+        // From here on the client may go: a published blob is recorded, or removed.
+        let transfers = self.clone();
+        let settled = tokio::spawn(async move { transfers.settle_payload(id, received, staged).await });
+        settled.await.map_err(StoreError::unavailable)?
+    }
+
+    async fn settle_payload(
+        &self,
+        id: TransferId,
+        received: Received,
+        mut staged: Box<dyn StagedBlob>,
+    ) -> Result<u64, TransferError> {
+        staged.finish().await?;
+        // Once more: what comes into a folder that was swept would stay there if this process died now.
+        self.takes_payload(id).await?;
+        if let Err(error) = staged.publish().await {
+            return Err(self.gone_or(id, error).await);
+        }
+        let mut upload = received.upload;
+        if received.looks_like_json {
+            upload = self.unwrapped(id, upload).await?;
+        }
+        self.count_upload(id, upload).await?;
+        Ok(upload.len)
+    }
+
+    /// Lets a published upload count instead of whichever did.
+    async fn count_upload(&self, id: TransferId, upload: PayloadUpload) -> Result<(), TransferError> {
+        for _ in 0..MAX_RECORD_TRIES {
+            let seen = self.metadata.transfer(id).await?.and_then(|transfer| transfer.payload_upload());
+            if seen == Some(upload) {
+                // The answer to an earlier try was lost.
+                return Ok(());
+            }
+            match self.takes_payload(id).await {
+                Ok(_) => {}
+                Err(TransferError::Store(error)) => return Err(error.into()),
+                Err(too_late) => {
+                    self.forget_late_upload(id, upload.id).await?;
+                    return Err(too_late);
+                }
+            }
+            let now = self.clock.now();
+            let upload_expires_at = state::after(now, self.limits.upload_expiry);
+            let instead_of = seen.map(|seen| seen.id);
+            let record = PayloadRecord { transfer_id: id, upload, instead_of, now, upload_expires_at };
+            if self.metadata.record_payload(&record).await? {
+                if let Some(replaced) = instead_of {
+                    self.forget_upload(id, replaced).await;
+                }
+                return Ok(());
+            }
+        }
+        self.forget_upload(id, upload.id).await;
+        Err(StoreError::unavailable(anyhow::anyhow!("other uploads of the same payload kept coming first")).into())
+    }
+
+    /// What stands in an upload that is JSON with a payload inside, as an upload of its own; any other as it is.
+    async fn unwrapped(&self, id: TransferId, outer: PayloadUpload) -> Result<PayloadUpload, TransferError> {
+        // Its bytes are read back, so that no client holds memory for as long as it takes to send them.
+        let _turn = self.json_turns.acquire().await.map_err(StoreError::internal)?;
+        let content = self.blobs.read(BlobKey::Payload(id, outer.id), 0..outer.len).await?;
+        let Some(content) = content else { return Err(TransferError::NotPending) };
+        let pieces: Vec<Bytes> = content.into_stream().try_collect().await.map_err(StoreError::from)?;
+        let found = tokio::task::spawn_blocking(move || payload_in_json(&pieces.concat())).await;
+        let Some(payload) = found.map_err(StoreError::internal)? else { return Ok(outer) };
+        let inner =
+            PayloadUpload { id: self.new_upload(), len: payload.len() as u64, blake3: blake3::hash(&payload).into() };
+        self.blobs.put(BlobKey::Payload(id, inner.id), Bytes::from(payload)).await?;
+        self.forget_upload(id, outer.id).await;
+        Ok(inner)
+    }
+}
+
+/// Streams the body into the staged blob while hashing.
+async fn receive<S>(
+    staged: &mut dyn StagedBlob,
+    id: UploadId,
+    mut body: S,
+    announced: Option<u64>,
+    most: u64,
+) -> Result<Received, TransferError>
+where
+    S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+{
+    let mut blake3 = blake3::Hasher::new();
+    let (mut len, mut first) = (0, None);
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        len += piece.len() as u64;
+        if len > announced.unwrap_or(most) {
+            return Err(BodyError::TooLarge.into());
+        }
+        first = first.or_else(|| piece.first().copied());
+        blake3.update(&piece);
+        staged.write(piece).await?;
+    }
+    if announced.is_some_and(|announced| len < announced) {
+        return Err(BodyError::Incomplete.into());
+    }
+    let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
+    Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
+}
+
+/// The payload in `{"data": base64}`; `None` when it is no such JSON, and then it is the payload itself.
+fn payload_in_json(body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Wrapped<'b> {
+        #[serde(borrow)]
+        data: Cow<'b, str>,
+    }
+    let wrapped: Wrapped<'_> = serde_json::from_slice(body).ok()?;
+    from_base64(&wrapped.data)
+}
+
+#[cfg(test)]
+mod tests;

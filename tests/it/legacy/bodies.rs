@@ -1,0 +1,111 @@
+//! What an upload may hold: raw bytes, JSON with the bytes inside, or what only looks like it; and how much.
+
+use haulier_wire::legacy::PayloadUploaded;
+use haulier_wire::{Problem, ProblemType};
+use serde_json::json;
+
+use super::{complete, create, download, upload};
+use crate::harness::{Http, Reply, Server, ServerOptions, files_below};
+
+/// Uploads, completes, and reads back.
+async fn round_trip(http: &Http, body: &[u8]) -> Vec<u8> {
+    let id = create(http, &json!({})).await;
+    let uploaded: PayloadUploaded = upload(http, &id, body.to_vec()).await.ok().json();
+    complete(http, &id).await.ok();
+    let found = download(http, &id).await.ok().body.to_vec();
+    assert_eq!(uploaded.size, found.len() as u64);
+    found
+}
+
+#[tokio::test]
+async fn raw_bytes_stay_what_they_are() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let large: Vec<u8> = (0..3_000_001_u32).map(|number| number.to_le_bytes()[0]).collect();
+    for body in [&b""[..], b"x", b"hello", &large] {
+        assert!(round_trip(&http, body).await == body, "{} bytes", body.len());
+    }
+}
+
+#[tokio::test]
+async fn json_with_the_payload_inside_is_unwrapped_and_nothing_else() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    for (body, payload) in [
+        (&br#"{"data":"aGVsbG8="}"#[..], &b"hello"[..]),
+        (br#"{"data":"","x":1}"#, b""),
+        (br#"{"data":"aGVsbG8"}"#, br#"{"data":"aGVsbG8"}"#),
+        (br#"{"data":1}"#, br#"{"data":1}"#),
+        (b"{", b"{"),
+        (b"{\x00\xff not JSON", b"{\x00\xff not JSON"),
+    ] {
+        assert_eq!(round_trip(&http, body).await, payload, "{}", String::from_utf8_lossy(body));
+    }
+    // Longer than what is looked at: raw, however it begins and ends.
+    let mut long = br#"{"data":""#.to_vec();
+    long.resize(8 << 20, b'A');
+    long.extend_from_slice(br#""}"#);
+    assert!(round_trip(&http, &long).await == long);
+    // What the outer upload left is gone.
+    let folder = server.data_dir().join("blobs/transfers");
+    let payloads = files_below(&folder).into_iter().filter(|path| path.to_string_lossy().contains("payloads/"));
+    assert_eq!(payloads.count(), 7, "one for each transfer");
+}
+
+#[tokio::test]
+async fn the_query_may_hold_the_payload() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let id = create(&http, &json!({})).await;
+    let with = |data: &str| http.post(&format!("/api/transfers/upload/{id}?data={data}"));
+    Reply::to(with("not%20base64")).await.is(ProblemType::InvalidRequest);
+    let uploaded: PayloadUploaded = Reply::to(with("eyJkYXRhIjoiIn0%3D")).await.ok().json();
+    assert_eq!(uploaded.size, 11);
+    complete(&http, &id).await.ok();
+    assert_eq!(&*download(&http, &id).await.ok().body, br#"{"data":""}"#, "what the query holds is not looked into");
+}
+
+#[tokio::test]
+async fn a_payload_may_be_as_long_as_a_file_and_not_longer() {
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_MAX_FILE_SIZE", "1000"));
+    let http = Http::new(&server);
+    let id = create(&http, &json!({})).await;
+    upload(&http, &id, vec![7; 1000]).await.ok();
+    upload(&http, &id, vec![7; 1001]).await.is(ProblemType::BodyTooLarge);
+    let stream = |len| reqwest::Body::wrap_stream(futures::stream::iter([Ok::<_, std::io::Error>(vec![8_u8; len])]));
+    upload(&http, &id, stream(1001)).await.is(ProblemType::BodyTooLarge);
+    complete(&http, &id).await.ok();
+    assert_eq!(download(&http, &id).await.ok().body.len(), 1000, "the last whole one counts");
+    let id = create(&http, &json!({})).await;
+    upload(&http, &id, stream(1000)).await.ok();
+    complete(&http, &id).await.ok();
+}
+
+#[tokio::test]
+async fn routes_about_chunks_know_no_payload_and_routes_about_payloads_no_chunks() {
+    use crate::harness::{DOWNLOAD_TOKEN, Sample};
+
+    let server = Server::start();
+    let http = Http::new(&server);
+    let pending = create(&http, &json!({})).await;
+    let done = super::completed(&http, b"hello").await;
+    for id in [&pending, &done] {
+        for request in [
+            http.put(&format!("/api/transfers/upload/{id}/chunk/0")).body("x"),
+            http.get(&format!("/api/transfers/upload/{id}")),
+            http.get(&format!("/api/transfers/manifest/{id}")),
+            http.get(&format!("/api/transfers/download/{id}/chunk/0")),
+        ] {
+            // `done` has an owner, who is not asked before it is clear that there are no chunks.
+            let reply = Reply::to(request.header("authorization", "Bearer foo")).await;
+            assert_eq!(reply.status.as_u16(), 404, "{reply:?}");
+        }
+    }
+    let sample = Sample::new(70_000, 65_536);
+    sample.send(&http).await;
+    let id = sample.id;
+    let problem: Problem = upload(&http, id.as_str(), "x").await.is(ProblemType::TransferNotFound);
+    assert!(problem.detail.is_some());
+    let request = http.get(&format!("/api/transfers/download-base64/{id}")).bearer_auth(DOWNLOAD_TOKEN);
+    assert_eq!(Reply::to(request).await.status.as_u16(), 200, "all sealed chunks, as with download");
+}
