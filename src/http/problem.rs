@@ -2,6 +2,7 @@
 //! that could be parsed is `application/problem+json`.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -11,8 +12,8 @@ use haulier_wire::problem::PROBLEM_JSON;
 use haulier_wire::{Problem, ProblemType};
 
 use crate::store::StoreError;
-use crate::transfer::TransferError;
 use crate::transfer::upload::BodyError;
+use crate::transfer::{Refusal, TransferError};
 
 /// What a handler answers instead of its success.
 #[derive(Debug)]
@@ -81,6 +82,11 @@ fn problem_of(error: &TransferError) -> Problem {
         TransferError::Expired => detail(Type::TransferExpired, "Ask the sender to send it again."),
         TransferError::MissingToken => detail(Type::MissingToken, "Send the token as Authorization: Bearer."),
         TransferError::WrongToken => detail(Type::WrongToken, "The token is for another transfer or another role."),
+        TransferError::TooManyGuesses { retry_after } => Problem {
+            retry_after_seconds: Some(whole_seconds(*retry_after)),
+            ..detail(Type::TooManyWrongTokens, "Wait for Retry-After. The link or the passphrase may be wrong.")
+        },
+        TransferError::Refused(refusal) => refused(*refusal),
         TransferError::DeleteNotEnabled => {
             detail(Type::DeleteNotEnabled, "It was created without an owner token; it goes when it expires.")
         }
@@ -121,6 +127,35 @@ fn problem_of(error: &TransferError) -> Problem {
         TransferError::Store(StoreError::Internal(_)) => Problem::new(Type::Internal),
         TransferError::Stopped(_) => Problem::new(Type::Unavailable),
     }
+}
+
+/// What an access token or a quota did not allow.
+fn refused(refusal: Refusal) -> Problem {
+    let detail = |kind, text: &str| Problem::new(kind).with_detail(text);
+    let left = |bytes, text: String| Problem {
+        left_bytes: Some(bytes),
+        ..Problem::new(ProblemType::QuotaExceeded).with_detail(text)
+    };
+    match refusal {
+        Refusal::TokenUnknown => detail(ProblemType::WrongToken, "This server knows no such access token."),
+        Refusal::TokenRevoked => detail(ProblemType::TokenRevoked, "Ask the operator of this server for another."),
+        Refusal::TokenExpired => detail(ProblemType::TokenExpired, "Ask the operator of this server for another."),
+        Refusal::TokenUsedUp => detail(ProblemType::TokenUsedUp, "It has created as many transfers as it may."),
+        Refusal::TokenBytes(bytes) => left(
+            bytes,
+            format!("The transfers of this access token may hold {bytes} bytes more. Delete some, or wait."),
+        ),
+        Refusal::TokenUploads => detail(ProblemType::TooManyUploads, "Finish or delete uploads of this access token."),
+        Refusal::ServerBytes(bytes) => {
+            left(bytes, format!("The transfers on this server may hold {bytes} bytes more. Try again later."))
+        }
+        Refusal::ServerUploads => detail(ProblemType::TooManyUploads, "The server has too many. Try again later."),
+    }
+}
+
+/// Rounded up: who comes back then is not early.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 fn contradiction(error: haulier_wire::api::CreateError) -> Problem {
@@ -166,14 +201,21 @@ pub(super) fn render(problem: &Problem) -> HttpResponse {
         ProblemType::StoreUnavailable | ProblemType::Unavailable => {
             response.insert_header((header::RETRY_AFTER, "5"));
         }
-        ProblemType::InsufficientStorage => {
+        ProblemType::InsufficientStorage | ProblemType::TooManyUploads => {
             response.insert_header((header::RETRY_AFTER, "30"));
+        }
+        // Somebody has to delete something, or something has to expire.
+        ProblemType::QuotaExceeded => {
+            response.insert_header((header::RETRY_AFTER, "300"));
         }
         // What is left of the body would be taken for the next request.
         ProblemType::RequestTimeout => {
             response.force_close();
         }
         _ => {}
+    }
+    if let Some(seconds) = problem.retry_after_seconds {
+        response.insert_header((header::RETRY_AFTER, seconds));
     }
     let mut response = response.body(document(problem));
     // For whoever knows which request this was.

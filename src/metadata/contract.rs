@@ -9,6 +9,7 @@ use super::{
     Transfer,
 };
 
+mod access;
 mod operator;
 mod payload;
 
@@ -37,6 +38,7 @@ where
     racing_writers_get_one_winner(&open().await).await;
     operator::run(&open).await;
     payload::run(&open).await;
+    access::run(&open).await;
     open().await.probe().await.expect("reachable");
 }
 
@@ -85,7 +87,7 @@ pub(super) fn new_transfer(number: u8) -> NewTransfer {
         completed_at: None,
         is_swept: false,
     };
-    NewTransfer { transfer, sealed_metadata: None }
+    NewTransfer { transfer, sealed_metadata: None, charge: None }
 }
 
 fn record(number: u8, chunk: u32, digest: u8, step: Step, now: i64) -> ChunkRecord {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use haulier_wire::{ChunkIndex, Timestamp, TransferId};
+use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId};
 
 use super::{
-    ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore,
-    Recorded, Restored, SetOnce, Step, StoredChunk, Total, Transfer,
+    AccessStore, AccessToken, ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore,
+    PayloadRecord, PayloadStore, Recorded, Refusal, Restored, Revoked, SetOnce, Step, StoredChunk, Total, Transfer,
+    Usage,
 };
 use crate::store::{PoolUse, StoreError, UploadId};
 use crate::telemetry::metrics::DatabaseMetrics;
@@ -81,6 +82,41 @@ impl PayloadStore for MeteredMetadata {
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.step("complete", self.inner.complete_payload(id, upload, at, expiry, expires_at)).await
+    }
+}
+
+#[async_trait]
+impl AccessStore for MeteredMetadata {
+    async fn access_token(&self, hash: &TokenHash) -> Result<Option<AccessToken>, StoreError> {
+        self.step("access_token", self.inner.access_token(hash)).await
+    }
+
+    async fn creator(&self, id: TransferId) -> Result<Option<AccessToken>, StoreError> {
+        self.step("creator", self.inner.creator(id)).await
+    }
+
+    async fn use_access_token(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Result<AccessToken, Refusal>, StoreError> {
+        self.step("use_access_token", self.inner.use_access_token(hash, now)).await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.step("usage", self.inner.usage()).await
+    }
+
+    async fn add_access_token(&self, token: &AccessToken) -> Result<bool, StoreError> {
+        self.inner.add_access_token(token).await
+    }
+
+    async fn access_tokens(&self, after: &str, most: u32) -> Result<Vec<AccessToken>, StoreError> {
+        self.inner.access_tokens(after, most).await
+    }
+
+    async fn revoke_access_token(&self, name: &str, at: Timestamp) -> Result<Revoked, StoreError> {
+        self.inner.revoke_access_token(name, at).await
     }
 }
 

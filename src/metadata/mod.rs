@@ -2,6 +2,7 @@
 //!
 //! Every method is one atomic intent. Races come back as values, absence as `Option`; only failures are errors.
 
+mod access;
 #[cfg(test)]
 mod contract;
 pub mod metered;
@@ -18,6 +19,7 @@ use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 
 use crate::store::{PoolUse, StoreError};
 
+pub use access::{AccessStore, AccessToken, Charge, Quotas, Refusal, Revoked, Usage};
 pub use operator::{OperatorStore, Restored, Total};
 pub use payload::{PayloadRecord, PayloadStore};
 pub use shape::{Payload, PayloadUpload, Shape};
@@ -93,6 +95,8 @@ pub struct NewTransfer {
     pub transfer: Transfer,
     /// 28 bytes to 1 MiB.
     pub sealed_metadata: Option<Vec<u8>>,
+    /// What it takes of what is limited; what is not counted takes nothing.
+    pub charge: Option<Charge>,
 }
 
 /// What create found.
@@ -102,6 +106,8 @@ pub enum Created {
     New,
     /// The id was taken; here is its row.
     Existing(Box<Transfer>),
+    /// There is no share left for it; nothing was inserted.
+    Refused(Refusal),
 }
 
 /// How far a chunk has come.
@@ -180,8 +186,8 @@ pub struct Migrated {
 
 /// Stores what the server knows of transfers. What it has answered is durable, but for what `record` leaves open.
 #[async_trait]
-pub trait MetadataStore: OperatorStore + PayloadStore {
-    /// Inserts a transfer, or finds the one that has its id.
+pub trait MetadataStore: OperatorStore + AccessStore + PayloadStore {
+    /// Inserts a transfer and takes its share of what is limited, or finds the one that has its id, for nothing.
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError>;
 
     /// Finds a transfer, tombstones included.
@@ -244,7 +250,8 @@ pub trait MetadataStore: OperatorStore + PayloadStore {
     /// what is swept.
     async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError>;
 
-    /// Notes that a transfer's blobs are gone, and forgets its chunks, its sealed metadata and its claim.
+    /// Notes that a transfer's blobs are gone, gives back its share of what is limited, and forgets its chunks, its
+    /// sealed metadata and its claim.
     async fn swept(&self, id: TransferId) -> Result<(), StoreError>;
 
     /// Tells whether the database can be reached and takes writes.

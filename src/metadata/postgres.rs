@@ -17,8 +17,10 @@ use super::{
 use crate::entropy::Entropy;
 use crate::store::{PoolUse, StoreError};
 
+mod access;
 mod connect;
 mod connections;
+mod lifecycle;
 mod operator;
 mod payload;
 mod readiness;
@@ -108,6 +110,13 @@ impl PostgresStore {
             session.end();
             return Ok(Created::Existing(Box::new(existing)));
         }
+        if let Some(charge) = &new.charge
+            && let Err(refusal) = sql::access::take(&mut *tx, new.transfer.id, charge, new.transfer.created_at).await?
+        {
+            tx.rollback().await?;
+            session.end();
+            return Ok(Created::Refused(refusal));
+        }
         if let Some(sealed) = &new.sealed_metadata {
             let query = sqlx::query(sql::INSERT_SEALED_METADATA).bind(new.transfer.id.as_str()).bind(sealed);
             query.execute(&mut *tx).await?;
@@ -191,18 +200,6 @@ impl PostgresStore {
         session.end();
         rows.iter().map(sql::id).collect()
     }
-
-    async fn swept_once(&self, id: TransferId) -> Result<(), StoreError> {
-        let mut session = self.session().await?;
-        let mut tx = session.begin().await?;
-        sqlx::query(LOCK_TRANSFER).bind(id.as_str()).execute(&mut *tx).await?;
-        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
-            sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        session.end();
-        Ok(())
-    }
 }
 
 /// Asks over one connection whether the database takes writes.
@@ -260,13 +257,7 @@ impl MetadataStore for PostgresStore {
         expiry: Expiry,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (expires_in_ms, asked_at) = sql::expiry_columns(expiry);
-        let query = || {
-            let query = sqlx::query(sql::COMPLETE).bind(id.as_str());
-            let query = query.bind(at.as_millisecond()).bind(expires_at.as_millisecond());
-            self.execute(query.bind(expires_in_ms).bind(asked_at))
-        };
-        Ok(self.retry.run(query).await? == 1)
+        self.retry.run(|| self.complete_once(id, at, expiry, expires_at)).await
     }
 
     async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
@@ -277,8 +268,7 @@ impl MetadataStore for PostgresStore {
     }
 
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {
-        let query = || self.execute(sqlx::query(sql::DELETE).bind(id.as_str()).bind(at.as_millisecond()));
-        Ok(self.retry.run(query).await? == 1)
+        self.retry.run(|| self.delete_once(id, at)).await
     }
 
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError> {

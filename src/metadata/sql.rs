@@ -8,6 +8,7 @@ use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 use super::{Digest, Expiry, Payload, PayloadUpload, Shape, StoredChunk, StoredState, Transfer};
 use crate::store::StoreError;
 
+pub(super) mod access;
 mod failure;
 pub(super) mod schema;
 

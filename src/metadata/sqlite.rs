@@ -19,6 +19,8 @@ use super::{
 };
 use crate::store::{PoolUse, StoreError};
 
+mod access;
+mod lifecycle;
 mod operator;
 mod payload;
 mod schema;
@@ -119,21 +121,7 @@ fn cannot_open(path: &Path) -> String {
 #[async_trait]
 impl MetadataStore for SqliteStore {
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError> {
-        let mut tx = self.begin().await?;
-        if let Some(existing) = select_transfer(&mut tx, new.transfer.id).await? {
-            tx.commit().await?;
-            return Ok(Created::Existing(Box::new(existing)));
-        }
-        sql::insert_transfer(&new.transfer)?.execute(&mut *tx).await?;
-        if let Some(sealed) = &new.sealed_metadata {
-            sqlx::query(sql::INSERT_SEALED_METADATA)
-                .bind(new.transfer.id.as_str())
-                .bind(sealed)
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(Created::New)
+        self.insert(new).await
     }
 
     async fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StoreError> {
@@ -210,11 +198,7 @@ impl MetadataStore for SqliteStore {
         expiry: Expiry,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (expires_in_ms, asked_at) = sql::expiry_columns(expiry);
-        let query = sqlx::query(sql::COMPLETE).bind(id.as_str());
-        let query = query.bind(at.as_millisecond()).bind(expires_at.as_millisecond());
-        let query = query.bind(expires_in_ms).bind(asked_at);
-        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
+        self.freeze(id, at, expiry, expires_at).await
     }
 
     async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
@@ -224,8 +208,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(sql::DELETE).bind(id.as_str()).bind(at.as_millisecond());
-        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
+        self.bury(id, at).await
     }
 
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError> {
@@ -254,11 +237,7 @@ impl MetadataStore for SqliteStore {
     }
 
     async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
-            sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
-        }
-        tx.commit().await
+        self.forget(id).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

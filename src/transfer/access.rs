@@ -10,8 +10,10 @@ use subtle::ConstantTimeEq as _;
 use super::TransferError;
 
 mod client;
+mod guess;
 
 pub use client::{Client, Clients};
+pub use guess::Guesses;
 
 /// What a client presented: 1 to 256 visible ASCII bytes, never parsed, never shown.
 #[derive(Clone)]

@@ -32,10 +32,12 @@ impl Transfers {
         let new = NewTransfer {
             transfer: self.row(request, id, kind, layout, expiry?, create_digest, now),
             sealed_metadata: request.sealed_metadata.as_ref().map(|sealed| sealed.0.clone()),
+            charge: None,
         };
         match self.metadata.create(&new).await? {
             Created::New => Ok(response(&new.transfer)),
             Created::Existing(existing) => self.again(&existing, create_digest, now),
+            Created::Refused(refusal) => Err(TransferError::Refused(refusal)),
         }
     }
 

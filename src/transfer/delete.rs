@@ -60,7 +60,7 @@ impl Transfers {
     /// The id is taken first, so that no upload can begin under it between the look and the removal.
     pub(super) async fn bury(&self, id: TransferId) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let taken = NewTransfer { transfer: nothing(id, now)?, sealed_metadata: None };
+        let taken = NewTransfer { transfer: nothing(id, now)?, sealed_metadata: None, charge: None };
         if !matches!(self.metadata.create(&taken).await?, Created::New) {
             return Ok(false);
         }

@@ -10,7 +10,7 @@ use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
 use super::status::{known_end, wire_state};
-use super::{Reader, TransferError, Transfers, access, check_readable, chunks};
+use super::{Reader, TransferError, Transfers, check_readable, chunks};
 use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
 use crate::metadata::{Digest, Shape, Transfer};
 use crate::store::StoreError;
@@ -128,7 +128,7 @@ impl Transfers {
         let found = self.metadata.transfer_and_chunk(id, index).await?;
         let (transfer, chunk) = found.ok_or(TransferError::NotFound)?;
         check_readable(&transfer, self.clock.now())?;
-        access::check(reader.download.as_ref(), transfer.download_token_hash.as_ref())?;
+        self.check_reader(&transfer, reader)?;
         let len = chunks(&transfer)?.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
         let chunk = chunk.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
         Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
@@ -190,7 +190,7 @@ impl Transfers {
 
     async fn opened_for(&self, id: TransferId, reader: &Reader) -> Result<Transfer, TransferError> {
         let transfer = self.readable(id, self.clock.now()).await?;
-        access::check(reader.download.as_ref(), transfer.download_token_hash.as_ref())?;
+        self.check_reader(&transfer, reader)?;
         Ok(transfer)
     }
 }

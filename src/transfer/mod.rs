@@ -18,6 +18,7 @@ pub mod upload;
 mod saved;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -29,10 +30,11 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
 use crate::store::StoreError;
+use access::Guesses;
 use state::{Limits, Liveness};
 
 pub use crate::blob::{ByteStream, Content, FilePart};
-pub use crate::metadata::Digest;
+pub use crate::metadata::{Digest, Refusal};
 pub use access::{Client, Clients, Reader, Token, Writer};
 
 /// Most chunk records that share one commit of the database.
@@ -56,6 +58,7 @@ pub struct Transfers {
     records: Arc<Recorder>,
     sweep_due: Arc<Notify>,
     json_turns: Arc<Semaphore>,
+    guesses: Arc<Guesses>,
 }
 
 impl Transfers {
@@ -69,8 +72,17 @@ impl Transfers {
         limits: Limits,
     ) -> Self {
         let records = Arc::new(spawn_recorder(Arc::clone(&metadata)));
-        let (sweep_due, json_turns) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(JSON_TURNS)));
-        Self { metadata, blobs, clock, entropy, limits, records, sweep_due, json_turns }
+        Self {
+            metadata,
+            blobs,
+            clock,
+            entropy,
+            limits,
+            records,
+            sweep_due: Arc::new(Notify::new()),
+            json_turns: Arc::new(Semaphore::new(JSON_TURNS)),
+            guesses: Arc::default(),
+        }
     }
 
     /// What this server accepts.
@@ -116,6 +128,12 @@ impl Transfers {
     /// Lets whoever may write to a transfer pass.
     async fn check_writer(&self, transfer: &Transfer, writer: &Writer) -> Result<(), TransferError> {
         access::check(writer.owner.as_ref(), transfer.owner_token_hash.as_ref())
+    }
+
+    /// Lets whoever may read a transfer pass: the one place where download tokens are compared.
+    fn check_reader(&self, transfer: &Transfer, reader: &Reader) -> Result<(), TransferError> {
+        let (pair, stored) = ((transfer.id, reader.client), transfer.download_token_hash.as_ref());
+        self.guesses.check(pair, reader.download.as_ref(), stored, Instant::now())
     }
 
     /// Finds a transfer that can be read.
@@ -174,9 +192,18 @@ pub enum TransferError {
     /// The token is not the one that the route needs.
     #[error("the token is not the right one")]
     WrongToken,
+    /// This client presented too many wrong tokens for this transfer; nothing was compared.
+    #[error("too many wrong tokens")]
+    TooManyGuesses {
+        /// When one more will be compared.
+        retry_after: Duration,
+    },
     /// The transfer has no owner token, so nobody can delete it.
     #[error("the transfer has no owner token")]
     DeleteNotEnabled,
+    /// There is no share left of what is limited, or the access token is not good for one.
+    #[error("the access token or a quota is used up")]
+    Refused(Refusal),
     /// The request contradicts itself.
     #[error(transparent)]
     Contradiction(#[from] haulier_wire::api::CreateError),

@@ -1,11 +1,14 @@
 //! Tokens: each route takes one role's, and no reply repeats one.
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use haulier_wire::api::{CreateRequest, Info};
 use haulier_wire::{ChunkCount, ProblemType};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 
-use crate::harness::{DOWNLOAD_TOKEN, Http, OWNER_TOKEN, Reply, Sample, Server, token_hash};
+use crate::harness::{DOWNLOAD_TOKEN, Http, OWNER_TOKEN, Reply, Sample, Server, ServerOptions, token_hash};
 
 const OWNER_HEADER: &str = "x-sgraph-transfer-delete-auth";
 const NOBODYS: &str = "a-token-that-nobody-has-9876543210";
@@ -21,7 +24,9 @@ struct Route {
 
 impl Route {
     fn request(&self, http: &Http) -> RequestBuilder {
-        http.request(self.method.clone(), &self.path)
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let from = Ipv4Addr::from_bits(CALLS.fetch_add(1, Ordering::Relaxed) + (10 << 24));
+        http.request(self.method.clone(), &self.path).header("x-forwarded-for", from.to_string())
     }
 
     fn has_no_body(&self) -> bool {
@@ -52,7 +57,8 @@ fn routes(sample: &Sample) -> Vec<Route> {
 
 /// A server with a transfer of the usual tokens, and one of others.
 async fn server_with_two_transfers() -> (Server, Http, Sample) {
-    let server = Server::start();
+    // Many wrong tokens for one transfer, each from an address of its own.
+    let server = Server::start_with(ServerOptions::default().env("HAULIER_TRUSTED_PROXIES", "127.0.0.0/8"));
     let http = Http::new(&server);
     let other = Sample::new(1, 65_536);
     let request = CreateRequest {

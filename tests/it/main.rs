@@ -20,6 +20,7 @@ mod expiry;
 mod faults;
 mod get;
 mod group_commit;
+mod guessing;
 mod harness;
 mod legacy;
 mod lies;

@@ -68,6 +68,12 @@ problem_types! {
     MissingToken = 401 "missing-token" "A token is missing";
     /// The token is not the one that the route needs.
     WrongToken = 403 "wrong-token" "The token is not the right one";
+    /// The operator revoked the access token.
+    TokenRevoked = 403 "token-revoked" "The access token was revoked";
+    /// The access token's time is over.
+    TokenExpired = 403 "token-expired" "The access token has expired";
+    /// The access token has created as many transfers as it may.
+    TokenUsedUp = 403 "token-used-up" "The access token is used up";
     /// No such route.
     RouteNotFound = 404 "route-not-found" "There is nothing here";
     /// No such transfer.
@@ -104,6 +110,12 @@ problem_types! {
     RangeNotSatisfiable = 416 "range-not-satisfiable" "The range lies outside the content";
     /// The body does not have its Content-Digest.
     DigestMismatch = 422 "digest-mismatch" "The body does not have its digest";
+    /// Too many wrong download tokens from one client for one transfer.
+    TooManyWrongTokens = 429 "too-many-wrong-tokens" "Too many wrong tokens";
+    /// Too many uploads are open.
+    TooManyUploads = 429 "too-many-uploads" "Too many uploads are open";
+    /// Too many requests within a while.
+    RateLimited = 429 "rate-limited" "Too many requests";
     /// The header section is too large.
     HeadersTooLarge = 431 "headers-too-large" "The headers are too large";
     /// A fault of the server; its log has the reason.
@@ -114,6 +126,8 @@ problem_types! {
     Unavailable = 503 "unavailable" "The server is not available";
     /// The disk is full.
     InsufficientStorage = 507 "insufficient-storage" "The storage is full";
+    /// The transfers of the access token, or of the server, may not hold so much.
+    QuotaExceeded = 507 "quota-exceeded" "The quota is used up";
 }
 
 /// A URI that names no [`ProblemType`].
@@ -177,6 +191,12 @@ pub struct Problem {
     /// With body-too-large: the most bytes that the route takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
+    /// With quota-exceeded: bytes that are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_bytes: Option<u64>,
+    /// With most 429: the Retry-After of the answer, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -193,6 +213,8 @@ impl Problem {
             more: None,
             expected_bytes: None,
             max_bytes: None,
+            left_bytes: None,
+            retry_after_seconds: None,
         }
     }
 

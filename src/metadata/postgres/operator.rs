@@ -81,6 +81,7 @@ impl PostgresStore {
             query.bind(statement::joined(digests)).execute(&mut *tx).await?;
         }
         statement::restore_completed::<Postgres>(transfer)?.execute(&mut *tx).await?;
+        sql::access::count_restored(&mut *tx, transfer.id, transfer.shape.body_bytes()).await?;
         tx.commit().await?;
         session.end();
         Ok(true)

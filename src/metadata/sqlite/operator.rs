@@ -69,6 +69,7 @@ impl OperatorStore for SqliteStore {
             query.bind(statement::joined(digests)).execute(&mut *tx).await?;
         }
         statement::restore_completed::<Sqlite>(transfer)?.execute(&mut *tx).await?;
+        sql::access::count_restored(&mut *tx, transfer.id, transfer.shape.body_bytes()).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -169,7 +169,7 @@ fn row() -> Transfer {
 const CONTENT: [u8; 1_052] = [7; 1_052];
 
 async fn create(metadata: &SqliteStore) {
-    metadata.create(&NewTransfer { transfer: row(), sealed_metadata: None }).await.expect("created");
+    metadata.create(&NewTransfer { transfer: row(), sealed_metadata: None, charge: None }).await.expect("created");
 }
 
 async fn record(metadata: &SqliteStore, step: Step) {

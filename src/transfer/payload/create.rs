@@ -26,10 +26,12 @@ impl Transfers {
         for _ in 0..MAX_ID_TRIES {
             let id = asked.transfer_id.unwrap_or_else(|| self.new_legacy_id());
             let transfer = self.payload_row(asked, id, expiry, create_digest, now);
-            let is_ours = match self.metadata.create(&NewTransfer { transfer, sealed_metadata: None }).await? {
-                Created::New => true,
-                Created::Existing(existing) => existing.create_digest == create_digest,
-            };
+            let is_ours =
+                match self.metadata.create(&NewTransfer { transfer, sealed_metadata: None, charge: None }).await? {
+                    Created::New => true,
+                    Created::Existing(existing) => existing.create_digest == create_digest,
+                    Created::Refused(refusal) => return Err(TransferError::Refused(refusal)),
+                };
             if is_ours {
                 return Ok(PayloadCreated { transfer_id: id, upload_url: format!("/api/transfers/upload/{id}") });
             }

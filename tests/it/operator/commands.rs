@@ -14,19 +14,19 @@ async fn migrate_says_from_where_to_where() {
     let data = folder.path().join("data");
     let output = operate(&data, &["migrate"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stdout(&output), "the database is new: schema version 3\n");
+    assert_eq!(stdout(&output), "the database is new: schema version 4\n");
     // As the version before left it.
-    let undone = "DELETE FROM _sqlx_migrations WHERE version = 3;
-        ALTER TABLE transfers DROP COLUMN content_type_hint; ALTER TABLE transfers DROP COLUMN auto_delete;
-        ALTER TABLE transfers DROP COLUMN payload_upload; ALTER TABLE transfers DROP COLUMN payload_blake3";
+    let undone = "DELETE FROM _sqlx_migrations WHERE version = 4; DROP TABLE access_tokens; DROP TABLE server_usage;
+        ALTER TABLE transfers DROP COLUMN access_token_hash; ALTER TABLE transfers DROP COLUMN counted_bytes;
+        ALTER TABLE transfers DROP COLUMN token_counted_bytes; ALTER TABLE transfers DROP COLUMN is_open";
     execute(&data, undone).await;
     let output = operate(&data, &["migrate"]).await;
-    assert_eq!(stdout(&output), "the database went from schema version 2 to 3\n", "{output:?}");
+    assert_eq!(stdout(&output), "the database went from schema version 3 to 4\n", "{output:?}");
     let server = start(&data);
     let output = operate(&data, &["migrate"]).await;
-    assert_eq!(stdout(&output), "the database is up to date: schema version 3\n", "beside a server: {output:?}");
+    assert_eq!(stdout(&output), "the database is up to date: schema version 4\n", "beside a server: {output:?}");
     drop(server);
-    execute(&data, "UPDATE _sqlx_migrations SET version = 99 WHERE version = 3").await;
+    execute(&data, "UPDATE _sqlx_migrations SET version = 99 WHERE version = 4").await;
     for command in [&["migrate"][..], &["stats"], &["doctor"], &["rebuild"]] {
         let output = operate(&data, command).await;
         assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
@@ -56,7 +56,7 @@ async fn nothing_is_made_where_no_server_was() {
     drop(start(&data));
     execute(&data, "DELETE FROM _sqlx_migrations").await;
     let output = operate(&data, &["stats"]).await;
-    assert!(stderr(&output).contains("this program needs 3: run haulier-server migrate"), "{output:?}");
+    assert!(stderr(&output).contains("this program needs 4: run haulier-server migrate"), "{output:?}");
 }
 
 #[tokio::test]
