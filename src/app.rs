@@ -25,7 +25,7 @@ use crate::transfer::Clients;
 mod metered;
 mod stores;
 
-pub use stores::{Needed, Stores, migrate};
+pub use stores::{Needed, Stores, foreign_store, migrate};
 
 /// How long the database may take to close when nothing is waited for any more.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use super::create_folder;
 use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
+use crate::blob::foreign::{ForeignFolder, ForeignStore};
 use crate::blob::s3::S3Store;
 use crate::clock::SystemClock;
 use crate::config::{BlobLocation, Config, Database, S3Location};
@@ -153,6 +154,21 @@ async fn s3_beside(location: &S3Location, config: &Config, needed: Needed) -> an
     let is_needed = needed == Needed::Both;
     let opened = S3Store::open_beside(location, is_needed, config.s3_buffer_bytes, Arc::new(SystemEntropy));
     Ok(Arc::new(opened.await.context(BLOBS)?))
+}
+
+/// Opens a store of another system, to be read.
+///
+/// # Errors
+/// When it cannot be reached within a few seconds, or refuses.
+pub async fn foreign_store(location: &BlobLocation, config: &Config) -> anyhow::Result<Arc<dyn ForeignStore>> {
+    const SOURCE: &str = "SOURCE";
+    Ok(match location {
+        BlobLocation::Folder(folder) => Arc::new(ForeignFolder::open(folder).context(SOURCE)?),
+        BlobLocation::S3(location) => {
+            let opened = S3Store::open_beside(location, true, config.s3_buffer_bytes, Arc::new(SystemEntropy));
+            Arc::new(opened.await.context(SOURCE)?)
+        }
+    })
 }
 
 /// Brings the schema up to date. Beside a running server, which has done that, it only makes sure.

@@ -6,6 +6,7 @@
 mod contract;
 pub mod disk;
 mod file;
+pub mod foreign;
 pub mod metered;
 pub mod s3;
 

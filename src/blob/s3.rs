@@ -36,6 +36,7 @@ mod body;
 mod bucket;
 mod failure;
 mod flow;
+mod foreign;
 mod listing;
 mod multipart;
 mod pressure;

@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use clap::{Arg, Args, Subcommand};
 use haulier_wire::TransferId;
 
-use super::{Settings, unit};
+use super::{BlobLocation, Settings, unit};
 
 /// Where the stores are, and what becomes of the log.
 const STORES: &[&str] = &["data_dir", "database_url", "blob_url", "log", "log_format"];
+const IMPORT: &[&str] = &["data_dir", "database_url", "blob_url", "max_expiry", "log", "log_format"];
 const DATABASE: &[&str] = &["data_dir", "database_url", "log", "log_format"];
 /// How the server on this machine is reached.
 const SERVER: &[&str] = &["listen", "tls_cert", "tls_key", "log", "log_format"];
@@ -28,7 +29,7 @@ fn without_all_but(used: &'static [&'static str]) -> impl Iterator<Item = Arg> {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve (this is what happens without a command)
     Serve,
@@ -74,6 +75,18 @@ pub enum Command {
     /// Exit status: 0 everything came back; 1 some could not be restored, or a store cannot be asked.
     #[command(args = without_all_but(STORES), after_help = OTHERS)]
     Rebuild(Rebuild),
+    /// Take over the transfers of an SGraph Send server, from its folder or bucket
+    ///
+    /// SOURCE is a folder, or s3://BUCKET/PREFIX with the options of HAULIER_BLOB_URL; both of that server's layouts are
+    /// found at any depth: transfers/ID and transfers/ID[0..2]/ID. Nothing of it is changed.
+    ///
+    /// Taken are completed transfers that can still be downloaded, with their ids, times, counters, limits and delete
+    /// tokens. What has no end there ends after HAULIER_MAX_EXPIRY. What is here already is passed over, so it can be
+    /// stopped and run again, and runs beside a server.
+    ///
+    /// Exit status: 0 all of it is here; 1 some could not be taken, or a store cannot be asked.
+    #[command(args = without_all_but(IMPORT), after_help = OTHERS)]
+    Import(Import),
 }
 
 /// What to add up.
@@ -172,6 +185,28 @@ pub struct Rebuild {
     /// One JSON object for each transfer that cannot be restored, and one at the end
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to take over.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// A folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME
+    #[arg(value_name = "SOURCE", value_parser = source)]
+    pub source: BlobLocation,
+    /// Only look, and say what would be taken
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object for each transfer of which there is something to say, and one at the end
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A URL may hold a secret by mistake: an error never repeats it.
+fn source(text: &str) -> Result<BlobLocation, String> {
+    if !text.starts_with("s3://") {
+        return Ok(BlobLocation::Folder(text.into()));
+    }
+    BlobLocation::parse(text).map_err(|error| format!("{error:#}"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod healthcheck;
+mod import;
 mod rebuild;
 mod stats;
 mod text;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::app::{Needed, Stores, migrate};
+use crate::app::{Needed, Stores, foreign_store, migrate};
 use crate::config::Config;
 use crate::config::command::{Command, Transfer};
 use crate::transfer::Transfers;
@@ -26,7 +27,8 @@ const FOUND: u8 = 1;
 /// # Errors
 /// What keeps it from being done.
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
-    let beside = || Stores::open_beside(config, needed(command));
+    let needed = needed(&command);
+    let beside = || Stores::open_beside(config, needed);
     match command {
         Command::Serve => anyhow::bail!("serving is no operator's command"),
         Command::Migrate => bring_up_to_date(config).await,
@@ -34,6 +36,10 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
         Command::Stats(flags) => on(beside().await?, config, async |all| stats::run(all, flags).await).await,
         Command::Transfer(what) => on(beside().await?, config, async |all| transfer::run(all, what).await).await,
         Command::Doctor(flags) => on(beside().await?, config, async |all| doctor::run(all, flags).await).await,
+        Command::Import(flags) => {
+            let source = foreign_store(&flags.source, config).await?;
+            on(beside().await?, config, async |all| import::run(all, &*source, flags.json, flags.dry_run).await).await
+        }
         Command::Rebuild(flags) => {
             let stores = Stores::open_to_rebuild(config).await?;
             on(stores, config, async |all| rebuild::run(all, flags).await).await
@@ -42,7 +48,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
 }
 
 /// What only asks the database works while the blob store is away, when somebody may well look.
-fn needed(command: Command) -> Needed {
+fn needed(command: &Command) -> Needed {
     match command {
         Command::Stats(flags) if !flags.blobs => Needed::Database,
         Command::Transfer(Transfer::Show { .. }) => Needed::Database,

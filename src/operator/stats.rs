@@ -67,9 +67,10 @@ pub(super) async fn run(transfers: &Transfers, flags: Stats) -> anyhow::Result<E
     say(&format!("{:<12} {:>10}", "gone", sums.gone.transfers));
     if let Some(blobs) = sums.blobs {
         let (chunks, other) = (text::bytes(blobs.chunk_bytes), text::bytes(blobs.other_bytes));
+        let payloads = text::bytes(blobs.payload_bytes);
         say(&format!(
-            "in the store: {} transfers, {} chunks of {chunks}, and {other} beside them",
-            blobs.transfers, blobs.chunks
+            "in the store: {} transfers, {} chunks of {chunks}, {} payloads of {payloads}, and {other} beside them",
+            blobs.transfers, blobs.chunks, blobs.payloads
         ));
     }
     Ok(ExitCode::SUCCESS)

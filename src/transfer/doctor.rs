@@ -5,6 +5,7 @@
 
 mod finding;
 mod folders;
+mod payload;
 mod rows;
 
 use std::sync::atomic::{AtomicU64, Ordering};

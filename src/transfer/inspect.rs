@@ -34,6 +34,10 @@ pub struct Measured {
     pub chunks: u64,
     /// Their bytes.
     pub chunk_bytes: u64,
+    /// Payloads of the older system's transfers.
+    pub payloads: u64,
+    /// Their bytes.
+    pub payload_bytes: u64,
     /// All other bytes: meta.json, and what has a foreign name.
     pub other_bytes: u64,
 }
@@ -63,7 +67,7 @@ impl Transfers {
     /// # Errors
     /// When the blob store cannot be asked.
     pub async fn measure_blobs(&self) -> Result<Measured, StoreError> {
-        let [transfers, chunks, chunk_bytes, other_bytes] = [const { AtomicU64::new(0) }; 4];
+        let [transfers, chunks, chunk_bytes, payloads, payload_bytes, other_bytes] = [const { AtomicU64::new(0) }; 6];
         let add = |count: &AtomicU64, more| count.fetch_add(more, Ordering::Relaxed);
         let names = self.blobs.transfers().try_filter_map(async |name| Ok(name.parse::<TransferId>().ok()));
         names
@@ -71,18 +75,22 @@ impl Transfers {
                 add(&transfers, 1);
                 let mut listed = self.blobs.blobs_of(id);
                 while let Some(listed) = listed.try_next().await? {
-                    if let Some(BlobKey::Chunk(..)) = BlobKey::from_name(id, &listed.name) {
-                        add(&chunks, 1);
-                        add(&chunk_bytes, listed.len);
-                    } else {
-                        add(&other_bytes, listed.len);
-                    }
+                    let (count, bytes) = match BlobKey::from_name(id, &listed.name) {
+                        Some(BlobKey::Chunk(..)) => (&chunks, &chunk_bytes),
+                        Some(BlobKey::Payload(..)) => (&payloads, &payload_bytes),
+                        Some(BlobKey::Meta(_)) | None => {
+                            add(&other_bytes, listed.len);
+                            continue;
+                        }
+                    };
+                    add(count, 1);
+                    add(bytes, listed.len);
                 }
                 Ok(())
             })
             .await?;
-        let [transfers, chunks, chunk_bytes, other_bytes] =
-            [transfers, chunks, chunk_bytes, other_bytes].map(AtomicU64::into_inner);
-        Ok(Measured { transfers, chunks, chunk_bytes, other_bytes })
+        let [transfers, chunks, chunk_bytes, payloads, payload_bytes, other_bytes] =
+            [transfers, chunks, chunk_bytes, payloads, payload_bytes, other_bytes].map(AtomicU64::into_inner);
+        Ok(Measured { transfers, chunks, chunk_bytes, payloads, payload_bytes, other_bytes })
     }
 }

@@ -6,6 +6,7 @@ pub mod create;
 pub mod delete;
 pub mod doctor;
 pub mod download;
+pub mod import;
 pub mod inspect;
 pub mod payload;
 pub mod rebuild;

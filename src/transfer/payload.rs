@@ -27,13 +27,13 @@ impl Transfers {
         if is_pending && transfer.shape.payload().is_some() { Ok(transfer) } else { Err(TransferError::NotPending) }
     }
 
-    fn new_upload(&self) -> UploadId {
+    pub(super) fn new_upload(&self) -> UploadId {
         let bytes = self.entropy.bytes();
         UploadId::from_random_bytes(std::array::from_fn(|place| bytes[place]))
     }
 
     /// Removes an upload that does not count and never will. What cannot be removed goes with its transfer.
-    async fn forget_upload(&self, id: TransferId, upload: UploadId) {
+    pub(super) async fn forget_upload(&self, id: TransferId, upload: UploadId) {
         if let Err(error) = self.blobs.remove(BlobKey::Payload(id, upload)).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(transfer.id = %id, error, "an upload that does not count stays until its transfer ends");
@@ -51,7 +51,7 @@ impl Transfers {
     }
 
     /// Removes what was uploaded beside the upload that complete has frozen.
-    async fn forget_other_uploads(&self, id: TransferId, frozen: PayloadUpload) {
+    pub(super) async fn forget_other_uploads(&self, id: TransferId, frozen: PayloadUpload) {
         let mut listed = self.blobs.blobs_of(id);
         let removed = async {
             while let Some(listed) = listed.try_next().await? {

@@ -1,4 +1,4 @@
-//! Rebuild: the rows of completed transfers from their meta.json and chunks alone, for when the database is lost.
+//! Rebuild: the rows of completed transfers from their meta.json, chunks and payloads alone, for when the database is lost.
 //!
 //! Safe to stop anywhere and to run again, and safe beside running servers: a row is inserted whole, and only where
 //! none is. What has no meta.json was never completed, or was deleted: it stays lost.
@@ -11,7 +11,7 @@ use haulier_wire::{ChunkIndex, ChunkLayout, TransferId};
 use super::Transfers;
 use super::state::{self, Liveness};
 use crate::blob::BlobKey;
-use crate::metadata::{Digest, Restored};
+use crate::metadata::{Digest, Payload, Restored, Shape};
 use crate::store::StoreError;
 
 /// Transfers that are looked at at the same time; each keeps 32 bytes for each of its chunks.
@@ -141,23 +141,55 @@ impl Transfers {
         };
         // Nobody will read it: its bytes go with the next sweep.
         let has_expired = state::liveness(&transfer, self.clock.now()) == Liveness::Expired;
-        let chunks = match transfer.shape.chunks() {
-            Some(layout) if !has_expired => {
-                if let Some(lacking) = self.lacking(id, *layout).await? {
-                    return Ok(Outcome::Failed(lacking));
-                }
-                match self.digests(id, *layout, progress).await? {
-                    Ok(chunks) => chunks,
-                    Err(reason) => return Ok(Outcome::Failed(reason)),
-                }
-            }
-            _ => Vec::new(),
+        let chunks = match &transfer.shape {
+            _ if has_expired => Ok(Vec::new()),
+            Shape::Chunks(layout) => self.chunk_digests(id, *layout, progress).await?,
+            Shape::Payload(payload) => self.payload_damage(id, payload, progress).await?.map_or(Ok(Vec::new()), Err),
+        };
+        let chunks = match chunks {
+            Ok(chunks) => chunks,
+            Err(reason) => return Ok(Outcome::Failed(reason)),
         };
         let restored = Restored { transfer, sealed_metadata: saved.sealed_metadata(), chunks };
         Ok(match (self.metadata.restore(&restored).await?, has_expired) {
             (false, _) => Outcome::Known,
             (true, true) => Outcome::Expired,
             (true, false) => Outcome::Restored,
+        })
+    }
+
+    /// The digests of all chunks, or why the transfer cannot be restored.
+    async fn chunk_digests(
+        &self,
+        id: TransferId,
+        layout: ChunkLayout,
+        progress: &Progress,
+    ) -> Result<Result<Vec<Digest>, String>, StoreError> {
+        match self.lacking(id, layout).await? {
+            Some(lacking) => Ok(Err(lacking)),
+            None => self.digests(id, layout, progress).await,
+        }
+    }
+
+    /// Says why a payload cannot be restored: its blob must be the one that was frozen.
+    async fn payload_damage(
+        &self,
+        id: TransferId,
+        payload: &Payload,
+        progress: &Progress,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(upload) = payload.upload else { return Ok(Some("meta.json names no payload".to_owned())) };
+        let key = BlobKey::Payload(id, upload.id);
+        if self.blobs.len(key).await? != Some(upload.len) {
+            return Ok(Some("its payload is missing or has a wrong length".to_owned()));
+        }
+        let digest = self.digest(key, upload.len).await;
+        progress.read_bytes.fetch_add(upload.len, Ordering::Relaxed);
+        Ok(match digest {
+            Ok(Some(digest)) if digest == upload.blake3 => None,
+            Ok(Some(_)) => Some("its payload has other bytes".to_owned()),
+            Ok(None) => Some("its payload is gone".to_owned()),
+            Err(error) => Some(format!("its payload cannot be read: {}", error.damaged_file().ok_or(error)?)),
         })
     }
 

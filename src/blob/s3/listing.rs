@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+pub(super) use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output as Page;
 use aws_sdk_s3::types::{EncodingType, Object};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use haulier_wire::{Timestamp, TransferId};
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// The folders below `transfers/`; an object that lies there itself comes under its name, which is none of ours.
 pub(super) fn transfers(bucket: Arc<Bucket>) -> BoxStream<'static, Result<String, StoreError>> {
     let folder = format!("{}transfers/", bucket.prefix);
-    let names = move |page: &ListObjectsV2Output| {
+    let names = move |page: &Page| {
         let below = |name: &str| Some(decoded(name).strip_prefix(&folder)?.to_owned());
         let folders = page.common_prefixes().iter().filter_map(|common| below(common.prefix()?));
         let objects = page.contents().iter().filter(|object| !is_folder_marker(object));
@@ -35,7 +35,7 @@ pub(super) fn transfers(bucket: Arc<Bucket>) -> BoxStream<'static, Result<String
 pub(super) fn blobs_of(bucket: Arc<Bucket>, id: TransferId) -> BoxStream<'static, Result<Listed, StoreError>> {
     let folder = format!("{}transfers/{id}/", bucket.prefix);
     let below = folder.clone();
-    let objects = move |page: ListObjectsV2Output| {
+    let objects = move |page: Page| {
         let objects = page.contents().iter().filter(|object| !is_folder_marker(object));
         stream::iter(objects.map(|object| listed(object, &below)).collect::<Vec<_>>())
     };
@@ -63,11 +63,11 @@ pub(super) fn decoded(name: &str) -> String {
 }
 
 /// The pages of a list, each asked for when it is wanted; with `folders`, what lies deeper comes as its folder.
-fn pages(
+pub(super) fn pages(
     bucket: Arc<Bucket>,
     prefix: String,
     folders: bool,
-) -> impl stream::Stream<Item = Result<ListObjectsV2Output, StoreError>> + Send + 'static {
+) -> impl stream::Stream<Item = Result<Page, StoreError>> + Send + 'static {
     stream::try_unfold(Some(None), move |next: Option<Option<String>>| {
         let (bucket, prefix) = (Arc::clone(&bucket), prefix.clone());
         async move {
@@ -79,12 +79,7 @@ fn pages(
     })
 }
 
-pub(super) async fn page(
-    bucket: &Bucket,
-    prefix: &str,
-    folders: bool,
-    token: Option<String>,
-) -> Result<ListObjectsV2Output, Failure> {
+pub(super) async fn page(bucket: &Bucket, prefix: &str, folders: bool, token: Option<String>) -> Result<Page, Failure> {
     // Whoever can write to the bucket can give an object a name that XML cannot hold: one would end every list.
     let request = bucket.client.list_objects_v2().bucket(&bucket.name).prefix(prefix).encoding_type(EncodingType::Url);
     let request = if folders { request.delimiter("/") } else { request };

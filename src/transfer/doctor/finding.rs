@@ -17,6 +17,14 @@ pub enum Damage {
     ChunkUnrecorded,
     /// A blob under an index that the transfer does not have.
     ChunkSurplus,
+    /// The row has a payload, and there is no blob.
+    PayloadMissing,
+    /// The row has a payload, and the blob has another length.
+    PayloadLength,
+    /// The row has a payload, and the blob has other bytes, or they cannot be read.
+    PayloadBytes,
+    /// An upload of a payload that does not count.
+    PayloadSurplus,
     /// A completed transfer without meta.json.
     MetaMissing,
     /// A meta.json that a rebuild would not believe, or that says something else than the row.
@@ -43,6 +51,10 @@ impl Damage {
             Self::ChunkBytes => "chunk-bytes",
             Self::ChunkUnrecorded => "chunk-unrecorded",
             Self::ChunkSurplus => "chunk-surplus",
+            Self::PayloadMissing => "payload-missing",
+            Self::PayloadLength => "payload-length",
+            Self::PayloadBytes => "payload-bytes",
+            Self::PayloadSurplus => "payload-surplus",
             Self::MetaMissing => "meta-missing",
             Self::MetaWrong => "meta-wrong",
             Self::MetaNewer => "meta-newer",
@@ -57,7 +69,12 @@ impl Damage {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::ChunkMissing | Self::ChunkLength | Self::ChunkBytes => {
+            Self::ChunkMissing
+            | Self::ChunkLength
+            | Self::ChunkBytes
+            | Self::PayloadMissing
+            | Self::PayloadLength
+            | Self::PayloadBytes => {
                 "put the blob back from a backup; without one, readers cannot fetch it: \
                  transfer delete ID, and have it sent again"
             }
@@ -70,7 +87,9 @@ impl Damage {
             }
             Self::ForeignName => "nothing of Haulier's has this name: look what it is, and move it away",
             Self::Orphan | Self::Leftover => "a foreign name is among them: move that away first",
-            Self::ChunkSurplus | Self::MetaMissing | Self::MetaWrong => "haulier-server doctor --repair",
+            Self::ChunkSurplus | Self::PayloadSurplus | Self::MetaMissing | Self::MetaWrong => {
+                "haulier-server doctor --repair"
+            }
         }
     }
 }

@@ -38,12 +38,15 @@ impl Case<'_> {
     }
 
     /// What has ended is the sweep's.
-    fn is_live(&self, transfer: &Transfer) -> bool {
+    pub(super) fn is_live(&self, transfer: &Transfer) -> bool {
         matches!(state::liveness(transfer, self.now()), Liveness::Pending | Liveness::Completed)
     }
 
     async fn look_at_row(&self, transfer: &Transfer) -> Result<(), StoreError> {
         self.counts.transfers.fetch_add(1, Ordering::Relaxed);
+        if transfer.shape.payload().is_some() {
+            return self.look_at_payload(transfer).await;
+        }
         // The list first: what is published and stored after it was made is looked at once more.
         let listed = self.look_at_list(transfer).await?;
         let (mut from, mut next) = (0, 0);
@@ -147,7 +150,7 @@ impl Case<'_> {
     }
 
     /// Reads a blob; `None` when it has this digest, else what it has.
-    async fn compare(&self, key: BlobKey, len: u64, blake3: Digest) -> Result<Option<String>, StoreError> {
+    pub(super) async fn compare(&self, key: BlobKey, len: u64, blake3: Digest) -> Result<Option<String>, StoreError> {
         match self.transfers.digest(key, len).await {
             Ok(Some(found)) => {
                 self.counts.verified_bytes.fetch_add(len, Ordering::Relaxed);
@@ -166,7 +169,7 @@ impl Case<'_> {
         Ok(row.is_some_and(|row| self.is_live(&row)))
     }
 
-    async fn look_at_meta(&self, transfer: &Transfer) -> Result<(), StoreError> {
+    pub(super) async fn look_at_meta(&self, transfer: &Transfer) -> Result<(), StoreError> {
         let mut wrong = self.meta_damage(transfer).await?;
         if wrong.is_some() {
             // A server may have changed the row and be about to write.

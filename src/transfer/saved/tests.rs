@@ -3,6 +3,8 @@
 use haulier_wire::ChunkLayout;
 
 use super::*;
+use crate::metadata::{Payload, PayloadUpload};
+use crate::store::UploadId;
 
 fn id() -> TransferId {
     TransferId::from_random_bytes([1; 16])
@@ -94,9 +96,12 @@ fn whatever_else_it_holds_it_is_not_believed() {
     ] {
         assert_eq!(Saved::parse(wrong.as_bytes(), id()).expect_err("refused"), Unreadable::Shape, "{wrong}");
     }
-    for (version, why) in
-        [("\"v\":0", Unreadable::Shape), ("\"v\":2", Unreadable::Newer), ("\"v\":2,\"more\":1", Unreadable::Newer)]
-    {
+    for (version, why) in [
+        ("\"v\":0", Unreadable::Shape),
+        ("\"v\":2", Unreadable::Shape),
+        ("\"v\":3", Unreadable::Newer),
+        ("\"v\":3,\"more\":1", Unreadable::Newer),
+    ] {
         let other = sound.replace("\"v\":1", version);
         assert_eq!(Saved::parse(other.as_bytes(), id()).expect_err("refused"), why);
     }
@@ -125,4 +130,39 @@ fn what_create_would_refuse_is_refused() {
     let open = Transfer { completed_at: None, ..full() };
     let open = text(&open, Some(vec![9; 40]));
     assert_eq!(Saved::parse(open.as_bytes(), id()).expect_err("never completed"), Unreadable::Shape);
+}
+
+fn payload() -> Transfer {
+    let upload = PayloadUpload { id: UploadId::from_random_bytes([8; 8]), len: 77, blake3: [9; 32] };
+    let shape = Payload { file_size: 49, content_type_hint: "a \"b\"".into(), auto_delete: true, upload: Some(upload) };
+    Transfer {
+        id: "a1b2c3d4e5f6".parse().expect("an id"),
+        kind: TransferKind::Payload,
+        shape: Shape::Payload(shape),
+        stored_chunks: 0,
+        stored_bytes: 77,
+        ..seed()
+    }
+}
+
+#[test]
+fn a_payload_reads_back_and_nothing_else_passes_for_one() {
+    let (row, sound) = (payload(), text(&payload(), None));
+    let saved = Saved::parse(sound.as_bytes(), row.id).expect("read");
+    assert_eq!(format!("{:?}", saved.transfer().expect("a row")), format!("{row:?}"));
+    assert!(saved.says_what(&row, None));
+    for (part, other) in [
+        ("\"v\":2", "\"v\":1"),
+        ("\"total_chunks\":0", "\"total_chunks\":1"),
+        ("\"upload\":\"0808080808080808\"", "\"upload\":\"08\""),
+        ("\"len\":77", "\"len\":9007199254740992"),
+        ("\"auto_delete\":true", "\"auto_delete\":null"),
+        ("\"kind\":\"payload\"", "\"kind\":\"seed\""),
+    ] {
+        assert!(sound.contains(part), "{part} in {sound}");
+        assert_eq!(Saved::parse(sound.replace(part, other).as_bytes(), row.id).expect_err(other), Unreadable::Shape);
+    }
+    let never = Payload { upload: None, ..row.shape.payload().expect("one").clone() };
+    let never = Transfer { shape: Shape::Payload(never), ..row.clone() };
+    assert_eq!(Saved::parse(text(&never, None).as_bytes(), row.id).expect_err("nothing there"), Unreadable::Shape);
 }

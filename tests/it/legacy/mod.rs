@@ -3,6 +3,7 @@
 mod bodies;
 mod crash;
 mod large;
+mod objects;
 mod races;
 mod reads;
 mod transcript;

@@ -125,8 +125,7 @@ async fn stats_add_up() {
         .iter()
         .map(|sample| fs::metadata(transfer_folder(&data, sample.id).join("meta.json")).expect("there").len())
         .sum();
-    let blobs =
-        serde_json::json!({ "transfers": 4, "chunks": 7, "chunk_bytes": 3 * sealed + 65_564, "other_bytes": metas });
+    let blobs = serde_json::json!({ "transfers": 4, "chunks": 7, "chunk_bytes": 3 * sealed + 65_564, "payloads": 0, "payload_bytes": 0, "other_bytes": metas });
     assert_eq!(sum["blobs"], blobs);
     let text = stdout(&operate(&data, &["stats"]).await);
     assert!(

@@ -209,7 +209,7 @@ async fn meta_json_is_written_again(backend: Backend) {
     ward.backend.write(&name, counted).await;
     assert!(ward.finds(&[], 0).await.is_empty(), "downloads are counted in the row alone");
     // A newer program wrote it, which may know more than this one.
-    ward.backend.write(&name, text.replace("{\"v\":1,", "{\"v\":2,")).await;
+    ward.backend.write(&name, text.replace("{\"v\":1,", "{\"v\":3,")).await;
     ward.is_left("meta-newer", id, "", &[]).await;
 }
 

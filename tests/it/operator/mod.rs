@@ -5,6 +5,8 @@ mod backend;
 mod commands;
 mod doctor;
 mod healthcheck;
+mod import;
+mod payload;
 mod rebuild;
 
 use std::path::{Path, PathBuf};

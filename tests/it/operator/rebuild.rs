@@ -195,7 +195,7 @@ async fn what_cannot_be_believed_is_reported_and_the_rest_comes_back(backend: Ba
     backend.write(&name(1), &sound[0]).await;
     let public = sound[2].replace(&format!("\"{}\"", token_hash(DOWNLOAD_TOKEN).as_str()), "null");
     backend.write(&name(2), public).await;
-    backend.write(&name(3), sound[3].replace("{\"v\":1,", "{\"v\":2,")).await;
+    backend.write(&name(3), sound[3].replace("{\"v\":1,", "{\"v\":3,")).await;
     let lost = backend.read(&chunk(4, 1)).await;
     backend.remove(&chunk(4, 1)).await;
     backend.write(&chunk(5, 0), "short").await;
