@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::transfer::Token;
-use crate::transfer::state::{Limits, MIN_EXPIRY};
+use crate::transfer::state::{LeaseTimes, Limits, MIN_EXPIRY};
 
 mod blob_url;
 pub mod command;
@@ -121,6 +121,15 @@ struct Settings {
     /// How long the bytes of an expired transfer stay, so that running downloads can finish
     #[arg(long, env = "HAULIER_SWEEP_GRACE", default_value = "1h", value_name = "TIME", global = true)]
     sweep_grace: String,
+    /// How long a download of a transfer with a limit holds its place before its first byte
+    #[arg(long, env = "HAULIER_LEASE_UNUSED", default_value = "2m", value_name = "TIME", global = true)]
+    lease_unused: String,
+    /// How long it holds its place after its last byte, so that it can be resumed
+    #[arg(long, env = "HAULIER_LEASE_IDLE", default_value = "1h", value_name = "TIME", global = true)]
+    lease_idle: String,
+    /// How long it holds its place in all
+    #[arg(long, env = "HAULIER_LEASE_LONGEST", default_value = "1d", value_name = "TIME", global = true)]
+    lease_longest: String,
     /// A listener of its own for GET /metrics, such as 127.0.0.1:9090; without a token whoever reaches it may read
     #[arg(long, env = "HAULIER_METRICS_LISTEN", value_name = "ADDR:PORT", global = true)]
     metrics_listen: Option<String>,
@@ -284,12 +293,23 @@ fn limits(settings: &Settings) -> anyhow::Result<Limits> {
         upload_expiry: unit::duration("HAULIER_UPLOAD_EXPIRY", &settings.upload_expiry)?,
         client_timeout: unit::duration("HAULIER_CLIENT_TIMEOUT", &settings.client_timeout)?,
         sweep_grace: unit::duration("HAULIER_SWEEP_GRACE", &settings.sweep_grace)?,
+        leases: LeaseTimes {
+            unused: unit::duration("HAULIER_LEASE_UNUSED", &settings.lease_unused)?,
+            idle: unit::duration("HAULIER_LEASE_IDLE", &settings.lease_idle)?,
+            longest: unit::duration("HAULIER_LEASE_LONGEST", &settings.lease_longest)?,
+        },
     };
     ensure!(limits.max_expiry >= MIN_EXPIRY, "HAULIER_MAX_EXPIRY: must be at least 1s");
     ensure!(limits.default_expiry >= MIN_EXPIRY, "HAULIER_DEFAULT_EXPIRY: must be at least 1s");
     ensure!(
         limits.default_expiry <= limits.max_expiry,
         "HAULIER_DEFAULT_EXPIRY: must not be longer than HAULIER_MAX_EXPIRY"
+    );
+    ensure!(!limits.leases.unused.is_zero(), "HAULIER_LEASE_UNUSED: must be at least 1s");
+    ensure!(!limits.leases.idle.is_zero(), "HAULIER_LEASE_IDLE: must be at least 1s");
+    ensure!(
+        limits.leases.longest >= limits.leases.unused.max(limits.leases.idle),
+        "HAULIER_LEASE_LONGEST: must not be shorter than HAULIER_LEASE_IDLE and HAULIER_LEASE_UNUSED"
     );
     ensure!(!limits.upload_expiry.is_zero(), "HAULIER_UPLOAD_EXPIRY: must be at least 1s");
     ensure!(!limits.client_timeout.is_zero(), "HAULIER_CLIENT_TIMEOUT: must be at least 1s");

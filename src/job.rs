@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
 use crate::http::Service;
+use crate::transfer::sweep::Swept;
 
 /// A timer cannot tick more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
@@ -28,12 +29,15 @@ pub async fn sweep_until_shutdown(service: Arc<Service>, interval: Duration) {
         if is_tick {
             swept = service.transfers.sweep_abandoned().await.and(swept);
         }
+        if let Ok(Swept { bytes, .. }) = service.transfers.waiting().await {
+            metrics.waiting_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
         metrics.seconds.observe(begun.elapsed().as_secs_f64());
         match swept {
-            Ok(0) => metrics.done.inc(),
-            Ok(swept) => {
+            Ok(Swept { transfers: 0, .. }) => metrics.done.inc(),
+            Ok(Swept { transfers, bytes }) => {
                 metrics.done.inc();
-                tracing::info!(transfers = swept, "swept");
+                tracing::info!(transfers, bytes, "swept");
             }
             Err(error) => {
                 metrics.failed.inc();

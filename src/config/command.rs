@@ -12,6 +12,7 @@ use super::{BlobLocation, Settings, unit};
 
 /// Where the stores are, and what becomes of the log.
 const STORES: &[&str] = &["data_dir", "database_url", "blob_url", "log", "log_format"];
+const GC: &[&str] = &["data_dir", "database_url", "blob_url", "sweep_grace", "log", "log_format"];
 const IMPORT: &[&str] = &["data_dir", "database_url", "blob_url", "max_expiry", "log", "log_format"];
 const DATABASE: &[&str] = &["data_dir", "database_url", "log", "log_format"];
 /// How the server on this machine is reached.
@@ -64,6 +65,13 @@ pub enum Command {
     /// Exit status: 0 nothing is damaged, or all of it is repaired; 1 damage is left, or a store cannot be asked.
     #[command(args = without_all_but(STORES), after_help = OTHERS)]
     Doctor(Doctor),
+    /// Remove the bytes of what has ended now, and do not wait for the next sweep
+    ///
+    /// What was deleted, has expired, was abandoned, or has all its downloads spent and none under way; what has ended is
+    /// kept for HAULIER_SWEEP_GRACE first. Runs beside servers, which do the same from time to time; can be stopped and
+    /// run again.
+    #[command(args = without_all_but(GC), after_help = OTHERS)]
+    Gc(Gc),
     /// Make the rows of completed transfers again, from the blob store alone
     ///
     /// For when the database is lost. Makes the database if there is none, reads every chunk once, and inserts what is
@@ -175,6 +183,17 @@ pub struct Doctor {
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
     pub older_than: Duration,
     /// One JSON object for each damage, and one at the end
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with what has ended.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gc {
+    /// Only list what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object for each transfer that would be removed, and one at the end
     #[arg(long)]
     pub json: bool,
 }

@@ -17,7 +17,11 @@ use crate::transfer::{Client, Reader, Writer};
 /// # Errors
 /// As [`presented`].
 pub(super) fn reader(service: &Service, request: &HttpRequest) -> Result<Reader, HttpError> {
-    Ok(Reader { download: presented(request, Role::Download)?, client: client(service, request) })
+    Ok(Reader {
+        download: presented(request, Role::Download)?,
+        lease: named(request, header::LEASE)?,
+        client: client(service, request),
+    })
 }
 
 /// What a request to write brings. A transfer without an owner takes the access token, wherever it stands.

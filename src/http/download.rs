@@ -16,6 +16,7 @@ use super::legacy::{Spoken, spoken};
 use super::path::{chunk_index, transfer_id};
 use super::problem::HttpError;
 use super::range::{Part, Selected, select, unless_known};
+use crate::transfer::lease::Toll;
 use crate::transfer::{ByteStream, Content};
 #[cfg(target_os = "linux")]
 use {
@@ -63,31 +64,41 @@ pub(super) async fn chunk(service: Data<Service>, request: HttpRequest) -> Resul
         return Ok(response.body(head(&part)));
     }
     let content = service.transfers.read_chunk(&found, part.range.clone()).await?;
-    if found.index.get() == 0 && part.is_whole() {
+    let len = part.range.end - part.range.start;
+    // Behind everything that may fail: errors are free.
+    let toll = service.transfers.admit(found.terms, &reader, len).await?;
+    if !found.terms.is_limited && found.index.get() == 0 && part.is_whole() {
         service.transfers.count_download(id).await;
     }
-    let len = part.range.end - part.range.start;
-    Ok(match by_itself(&service, &request, content, len) {
+    Ok(match by_itself(&service, &request, content, len, toll) {
         Ok(body) => response.no_chunking(len).body(body),
-        Err(content) => response.body(sized(&part, content.into_stream())),
+        Err((content, toll)) => response.body(sized(&part, toll.over(content.into_stream(), len))),
     })
 }
 
 /// What is read goes by itself where its connection lends its writing end; elsewhere the framework streams it.
 #[cfg(target_os = "linux")]
-fn by_itself(service: &Service, request: &HttpRequest, content: Content, len: u64) -> Result<BoxBody, Content> {
+fn by_itself(
+    service: &Service,
+    request: &HttpRequest,
+    content: Content,
+    len: u64,
+    toll: Toll,
+) -> Result<BoxBody, (Content, Toll)> {
     let sent = request.extensions().get::<SentBytes>().cloned();
-    let (Some(outlet), Some(sent)) = (request.conn_data::<Outlet>().cloned(), sent) else { return Err(content) };
+    let (Some(outlet), Some(sent)) = (request.conn_data::<Outlet>().cloned(), sent) else {
+        return Err((content, toll));
+    };
     Ok(match content {
-        Content::File(part) => BoxBody::new(file_body(part, outlet, service.senders.clone(), sent)),
-        Content::Stream(bytes) => BoxBody::new(passing_body(bytes, len, outlet, sent)),
+        Content::File(part) => BoxBody::new(file_body(part, outlet, service.senders.clone(), sent, toll)),
+        Content::Stream(bytes) => BoxBody::new(passing_body(toll.over(bytes, len), len, outlet, sent)),
     })
 }
 
 /// Elsewhere everything is streamed.
 #[cfg(not(target_os = "linux"))]
-fn by_itself(_: &Service, _: &HttpRequest, content: Content, _: u64) -> Result<BoxBody, Content> {
-    Err(content)
+fn by_itself(_: &Service, _: &HttpRequest, content: Content, _: u64, toll: Toll) -> Result<BoxBody, (Content, Toll)> {
+    Err((content, toll))
 }
 
 pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -104,17 +115,18 @@ pub(super) async fn whole(service: Data<Service>, request: HttpRequest) -> Resul
         return Ok(part.response().body(head(&part)));
     }
     let content = service.transfers.read_whole(&found, part.range.clone()).await.map_err(&spoken)?;
-    if part.is_whole() {
+    let (mut response, len) = (part.response(), part.range.end - part.range.start);
+    let toll = service.transfers.admit(found.terms, &reader, len).await.map_err(&spoken)?;
+    if !found.terms.is_limited && part.is_whole() {
         service.transfers.count_download(id).await;
     }
-    let (mut response, len) = (part.response(), part.range.end - part.range.start);
     if found.blake3().is_none() {
         // Of chunks end to end each is opened when it is its turn.
-        return Ok(response.body(sized(&part, content.into_stream())));
+        return Ok(response.body(sized(&part, toll.over(content.into_stream(), len))));
     }
-    Ok(match by_itself(&service, &request, content, len) {
+    Ok(match by_itself(&service, &request, content, len, toll) {
         Ok(body) => response.no_chunking(len).body(body),
-        Err(content) => response.body(sized(&part, content.into_stream())),
+        Err((content, toll)) => response.body(sized(&part, toll.over(content.into_stream(), len))),
     })
 }
 

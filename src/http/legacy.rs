@@ -85,8 +85,11 @@ pub(super) async fn download_base64(service: Data<Service>, request: HttpRequest
         return Ok(response.body(frame.head()));
     }
     let content = service.transfers.read_whole(&found, 0..found.len()).await.map_err(spoken)?;
-    service.transfers.count_download(id).await;
-    Ok(response.body(frame.body(content.into_stream())))
+    let toll = service.transfers.admit(found.terms, &reader, found.len()).await.map_err(spoken)?;
+    if !found.terms.is_limited {
+        service.transfers.count_download(id).await;
+    }
+    Ok(response.body(frame.body(toll.over(content.into_stream(), found.len()))))
 }
 
 /// Nobody is asked for a token here, so any is good.

@@ -7,6 +7,7 @@ mod cors;
 mod create;
 mod delete;
 mod download;
+mod lease;
 mod legacy;
 mod listen;
 mod metrics;
@@ -94,6 +95,8 @@ fn transfer_routes(config: &mut ServiceConfig) {
                 .route(web::head().to(legacy::check_token)),
         )
         .service(resource("/validate-token/{name}").route(web::post().to(legacy::validate_token)))
+        .service(resource("/lease/{id}").route(web::post().to(lease::take)).route(web::delete().to(lease::give_back)))
+        .service(resource("/lease/{id}/commit").route(web::post().to(lease::commit)))
         .service(resource("/delete/{id}").route(web::delete().to(delete::delete)));
 }
 

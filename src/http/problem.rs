@@ -80,6 +80,15 @@ fn problem_of(error: &TransferError) -> Problem {
         TransferError::Pending => detail(Type::TransferPending, "The sender has not finished. Try again later."),
         TransferError::Deleted => detail(Type::TransferDeleted, "The sender deleted this transfer."),
         TransferError::Expired => detail(Type::TransferExpired, "Ask the sender to send it again."),
+        TransferError::Exhausted => detail(Type::TransferExhausted, "Every download that the sender allowed is spent."),
+        TransferError::PlacesTaken => {
+            detail(Type::PlacesTaken, "Others are downloading. If one of them gives up, there is a place again.")
+        }
+        TransferError::LeaseRequired => {
+            detail(Type::LeaseRequired, "Take a place with POST lease first, and send its token as Haulier-Lease.")
+        }
+        TransferError::LeaseEnded => detail(Type::LeaseEnded, "Take a place again with POST lease, if there is one."),
+        TransferError::LeaseUsedUp => detail(Type::LeaseUsedUp, "This download has read twice what the transfer has."),
         TransferError::MissingToken => detail(Type::MissingToken, "Send the token as Authorization: Bearer."),
         TransferError::WrongToken => detail(Type::WrongToken, "The token is for another transfer or another role."),
         TransferError::TooManyGuesses { retry_after } => Problem {
@@ -92,9 +101,6 @@ fn problem_of(error: &TransferError) -> Problem {
         }
         TransferError::Contradiction(error) => contradiction(*error),
         TransferError::Limit(text) => detail(Type::InvalidNumbers, text),
-        TransferError::DownloadLimitUnsupported => {
-            detail(Type::DownloadLimitUnsupported, "Leave max_downloads out or set it to 0.")
-        }
         TransferError::Exists => detail(Type::TransferExists, "Start again with a new id and a new key."),
         TransferError::NotChunked => detail(
             Type::TransferNotFound,
@@ -201,7 +207,7 @@ pub(super) fn render(problem: &Problem) -> HttpResponse {
         ProblemType::StoreUnavailable | ProblemType::Unavailable => {
             response.insert_header((header::RETRY_AFTER, "5"));
         }
-        ProblemType::InsufficientStorage | ProblemType::TooManyUploads => {
+        ProblemType::InsufficientStorage | ProblemType::TooManyUploads | ProblemType::PlacesTaken => {
             response.insert_header((header::RETRY_AFTER, "30"));
         }
         // Somebody has to delete something, or something has to expire.
@@ -255,8 +261,9 @@ pub(super) async fn no_method(request: HttpRequest) -> HttpResponse {
 fn allowed_methods(pattern: &str) -> Option<&'static str> {
     let route = pattern.trim_start_matches("/api").trim_start_matches("/transfers");
     Some(match route {
-        "/create" | "/complete/{id}" | "/validate-token/{name}" => "POST",
+        "/create" | "/complete/{id}" | "/lease/{id}/commit" | "/validate-token/{name}" => "POST",
         "/presigned/initiate" | "/presigned/complete" | "/presigned/cancel/{id}/{upload}" => "POST",
+        "/lease/{id}" => "POST, DELETE",
         "/upload/{id}/chunk/{n}" => "PUT, POST",
         "/upload/{id}" => "GET, HEAD, PATCH, POST",
         "/delete/{id}" => "DELETE",

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::observe::SentBytes;
 use super::socket::{LendingBody, Outlet};
 use crate::transfer::FilePart;
+use crate::transfer::lease::Toll;
 
 /// Threads that may be sending, in the whole process.
 const MAX_SENDING: usize = 64;
@@ -44,14 +45,15 @@ impl Senders {
 }
 
 /// The part of a file as a body.
-pub(super) fn file_body(part: FilePart, outlet: Outlet, senders: Senders, sent: SentBytes) -> LendingBody {
-    LendingBody::new(stream::try_unfold(Step::Head(part, sent), move |step| step.next(outlet.clone(), senders.clone())))
+pub(super) fn file_body(part: FilePart, outlet: Outlet, senders: Senders, sent: SentBytes, toll: Toll) -> LendingBody {
+    let head = Step::Head(part, sent, toll);
+    LendingBody::new(stream::try_unfold(head, move |step| step.next(outlet.clone(), senders.clone())))
 }
 
 /// What is to be done next.
 enum Step {
     /// The framework has to send the head.
-    Head(FilePart, SentBytes),
+    Head(FilePart, SentBytes, Toll),
     /// Bytes are to be sent.
     Send(Sending),
     /// There was no room for more.
@@ -65,13 +67,14 @@ struct Sending {
     part: FilePart,
     writer: OwnedWriteHalf,
     sent: SentBytes,
+    toll: Toll,
 }
 
 impl Step {
     /// Does it. An empty piece says that the reader took bytes.
     async fn next(self, outlet: Outlet, senders: Senders) -> io::Result<Option<(Bytes, Self)>> {
-        let sending = match self {
-            Self::Head(part, sent) => Sending { part, writer: outlet.take().await?, sent },
+        let mut sending = match self {
+            Self::Head(part, sent, toll) => Sending { part, writer: outlet.take().await?, sent, toll },
             Self::Send(sending) => sending,
             Self::Wait(sending) => {
                 sending.writer.writable().await?;
@@ -79,12 +82,15 @@ impl Step {
             }
             Self::Done => return Ok(None),
         };
+        let begin = sending.part.range.start;
+        let rest = sending.part.range.end - begin;
+        let most = sending.toll.pay(rest).await.map_err(io::Error::other)?.min(TURN_BYTES);
         let place = Arc::clone(&senders.places).acquire_owned().await.map_err(io::Error::other)?;
         let turn = senders.threads.spawn_blocking(move || {
             let _place = place;
-            sending.turn()
+            sending.turn(begin + most)
         });
-        let step = match turn.await.map_err(io::Error::other)?? {
+        let step = match turn.await.map_err(io::Error::other)??.passed(begin) {
             Self::Send(Sending { part, writer, .. }) if part.range.is_empty() => {
                 outlet.give_back(writer);
                 Self::Done
@@ -93,13 +99,20 @@ impl Step {
         };
         Ok(Some((Bytes::new(), step)))
     }
+
+    /// Tells the toll what has left since `begin`.
+    fn passed(mut self, begin: u64) -> Self {
+        if let Self::Send(sending) | Self::Wait(sending) = &mut self {
+            sending.toll.passed(sending.part.range.start - begin);
+        }
+        self
+    }
 }
 
 impl Sending {
     /// Sends until there is nothing left, no room, or others wait. May wait for the disk.
-    fn turn(mut self) -> io::Result<Step> {
+    fn turn(mut self, turn_end: u64) -> io::Result<Step> {
         let socket: &TcpStream = self.writer.as_ref();
-        let turn_end = self.part.range.end.min(self.part.range.start + TURN_BYTES);
         while self.part.range.start < turn_end {
             if !is_full(send(socket, &mut self.part, turn_end, &self.sent))? {
                 continue;

@@ -58,7 +58,7 @@ pub(super) async fn config(service: Data<Service>) -> HttpResponse {
         max_expires_in_seconds: limits.max_expiry.as_secs(),
         upload_expires_in_seconds: limits.upload_expiry.as_secs(),
         client_timeout_seconds: limits.client_timeout.as_secs(),
-        download_limits: false,
+        download_limits: true,
         access_token_required: false,
     })
 }

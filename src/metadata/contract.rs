@@ -10,6 +10,7 @@ use super::{
 };
 
 mod access;
+mod lease;
 mod operator;
 mod payload;
 
@@ -36,6 +37,7 @@ where
     a_claim_holds_until_it_ends(&open().await).await;
     claimants_never_get_the_same(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
+    lease::run(&open).await;
     operator::run(&open).await;
     payload::run(&open).await;
     access::run(&open).await;
@@ -81,6 +83,8 @@ pub(super) fn new_transfer(number: u8) -> NewTransfer {
         download_token_hash: None,
         max_downloads: 0,
         download_count: 0,
+        held: 0,
+        abandoned_bytes: 0,
         created_at: at(0),
         upload_expires_at: at(1000),
         expiry: ASKED,

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId};
 
 use super::{
-    AccessStore, AccessToken, ChunkRecord, Created, Digest, Expiry, MetadataStore, NewTransfer, OperatorStore,
-    PayloadRecord, PayloadStore, Recorded, Refusal, Restored, Revoked, SetOnce, Step, StoredChunk, Total, Transfer,
-    Usage,
+    AccessStore, AccessToken, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lease, LeaseKey,
+    LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded, Refusal,
+    Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
 };
 use crate::store::{PoolUse, StoreError, UploadId};
 use crate::telemetry::metrics::DatabaseMetrics;
@@ -52,6 +52,19 @@ impl OperatorStore for MeteredMetadata {
         most: u32,
     ) -> Result<Vec<(ChunkIndex, StoredChunk)>, StoreError> {
         self.inner.stored_chunks(id, from, most).await
+    }
+
+    async fn unswept(
+        &self,
+        ended_before: Timestamp,
+        after: Option<TransferId>,
+        most: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        self.inner.unswept(ended_before, after, most).await
+    }
+
+    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError> {
+        self.inner.unswept_total(ended_before).await
     }
 
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {
@@ -117,6 +130,58 @@ impl AccessStore for MeteredMetadata {
 
     async fn revoke_access_token(&self, name: &str, at: Timestamp) -> Result<Revoked, StoreError> {
         self.inner.revoke_access_token(name, at).await
+    }
+}
+
+#[async_trait]
+impl LeaseStore for MeteredMetadata {
+    async fn take_lease(
+        &self,
+        key: &LeaseKey,
+        payload_bytes: u64,
+        now: Timestamp,
+        times: LeaseTimes,
+    ) -> Result<Taken, StoreError> {
+        self.step("take_lease", self.inner.take_lease(key, payload_bytes, now, times)).await
+    }
+
+    async fn lease(&self, key: &LeaseKey) -> Result<Option<Lease>, StoreError> {
+        self.step("lease", self.inner.lease(key)).await
+    }
+
+    async fn charge_lease(
+        &self,
+        key: &LeaseKey,
+        bytes: u64,
+        now: Timestamp,
+        times: LeaseTimes,
+    ) -> Result<Charged, StoreError> {
+        self.step("charge_lease", self.inner.charge_lease(key, bytes, now, times)).await
+    }
+
+    async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
+        self.step("commit_lease", self.inner.commit_lease(key, now, times)).await
+    }
+
+    async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
+        self.step("end_lease", self.inner.end_lease(key, keep_spent)).await
+    }
+
+    async fn with_lapsed_leases(
+        &self,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
+        self.step("with_lapsed_leases", self.inner.with_lapsed_leases(now, times, most)).await
+    }
+
+    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
+        self.step("end_lapsed_leases", self.inner.end_lapsed_leases(id, now, times)).await
+    }
+
+    async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {
+        self.step("set_max_downloads", self.inner.set_max_downloads(id, max_downloads)).await
     }
 }
 
@@ -202,10 +267,11 @@ impl MetadataStore for MeteredMetadata {
         self.step("move_sweep_claim", self.inner.move_sweep_claim(id, until)).await
     }
 
-    async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
-        self.step("swept", self.inner.swept(id)).await?;
+    async fn swept(&self, id: TransferId) -> Result<u64, StoreError> {
+        let bytes = self.step("swept", self.inner.swept(id)).await?;
         self.metrics.swept.inc();
-        Ok(())
+        self.metrics.swept_bytes.inc_by(bytes);
+        Ok(bytes)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

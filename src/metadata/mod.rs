@@ -5,6 +5,7 @@
 mod access;
 #[cfg(test)]
 mod contract;
+mod lease;
 pub mod metered;
 mod operator;
 mod payload;
@@ -20,6 +21,7 @@ use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 use crate::store::{PoolUse, StoreError};
 
 pub use access::{AccessStore, AccessToken, Charge, Quotas, Refusal, Revoked, Usage};
+pub use lease::{Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken};
 pub use operator::{OperatorStore, Restored, Total};
 pub use payload::{PayloadRecord, PayloadStore};
 pub use shape::{Payload, PayloadUpload, Shape};
@@ -34,6 +36,8 @@ pub enum StoredState {
     Pending,
     /// Frozen.
     Completed,
+    /// Frozen, and every download of its limit is spent.
+    Exhausted,
     /// A tombstone.
     Deleted,
 }
@@ -76,6 +80,10 @@ pub struct Transfer {
     pub max_downloads: u64,
     /// Downloads counted so far.
     pub download_count: u64,
+    /// Places of downloads that are spent or under way.
+    pub held: u64,
+    /// Bytes of downloads that gave their place back; less than the payload.
+    pub abandoned_bytes: u64,
     /// When create was called.
     pub created_at: Timestamp,
     /// When a pending upload ends.
@@ -186,7 +194,7 @@ pub struct Migrated {
 
 /// Stores what the server knows of transfers. What it has answered is durable, but for what `record` leaves open.
 #[async_trait]
-pub trait MetadataStore: OperatorStore + AccessStore + PayloadStore {
+pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore {
     /// Inserts a transfer and takes its share of what is limited, or finds the one that has its id, for nothing.
     async fn create(&self, new: &NewTransfer) -> Result<Created, StoreError>;
 
@@ -233,7 +241,7 @@ pub trait MetadataStore: OperatorStore + AccessStore + PayloadStore {
     /// Turns a transfer into a tombstone; `false` when it is one.
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Counts one download.
+    /// Counts one download of a transfer without a limit.
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
 
     /// Claims transfers whose blobs can go, deleted or ended before `ended_before`: at most `most`, and none that
@@ -251,8 +259,8 @@ pub trait MetadataStore: OperatorStore + AccessStore + PayloadStore {
     async fn move_sweep_claim(&self, id: TransferId, until: Timestamp) -> Result<(), StoreError>;
 
     /// Notes that a transfer's blobs are gone, gives back its share of what is limited, and forgets its chunks, its
-    /// sealed metadata and its claim.
-    async fn swept(&self, id: TransferId) -> Result<(), StoreError>;
+    /// sealed metadata, its leases and its claim. Returns how many sealed bytes were noted; 0 when that was noted before.
+    async fn swept(&self, id: TransferId) -> Result<u64, StoreError>;
 
     /// Tells whether the database can be reached and takes writes.
     async fn probe(&self) -> Result<(), StoreError>;

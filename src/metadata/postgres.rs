@@ -20,6 +20,7 @@ use crate::store::{PoolUse, StoreError};
 mod access;
 mod connect;
 mod connections;
+mod lease;
 mod lifecycle;
 mod operator;
 mod payload;
@@ -293,7 +294,7 @@ impl MetadataStore for PostgresStore {
         self.retry.run(query).await.map(drop)
     }
 
-    async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
+    async fn swept(&self, id: TransferId) -> Result<u64, StoreError> {
         // What is deleted here belongs to a transfer that has ended and whose blobs are gone: nobody looks at it.
         let some = || self.execute(sqlx::query(DELETE_SOME_CHUNKS).bind(id.as_str()));
         while self.retry.run(some).await? > 0 {}

@@ -10,6 +10,7 @@ use crate::store::StoreError;
 
 pub(super) mod access;
 mod failure;
+pub(super) mod lease;
 pub(super) mod schema;
 
 pub(super) use failure::{is_passing, migration_error};
@@ -18,8 +19,8 @@ pub(super) use failure::{is_passing, migration_error};
 macro_rules! transfer_columns {
     () => {
         "id, kind, state, create_digest, file_size, chunk_size, total_chunks, stored_chunks, stored_bytes, key_check,
-        kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, created_at, upload_expires_at,
-        expires_in_ms, expires_at, completed_at, blobs_removed, content_type_hint, auto_delete, payload_upload,
+        kdf_salt, owner_token_hash, download_token_hash, max_downloads, download_count, held, abandoned_bytes, created_at,
+        upload_expires_at, expires_in_ms, expires_at, completed_at, blobs_removed, content_type_hint, auto_delete, payload_upload,
         payload_blake3"
     };
 }
@@ -106,17 +107,31 @@ pub(super) const SET_EXPIRY: &str = "
 pub(super) const DELETE: &str = "
     UPDATE transfers SET state = 'deleted', deleted_at = $2 WHERE id = $1 AND state <> 'deleted'";
 
-pub(super) const COUNT_DOWNLOAD: &str = "UPDATE transfers SET download_count = download_count + 1 WHERE id = $1";
+/// What was downloaded without a limit counts once there is one: its place is held and spent.
+pub(super) const COUNT_DOWNLOAD: &str =
+    "UPDATE transfers SET download_count = download_count + 1, held = held + 1 WHERE id = $1";
+
+/// Has ended at `$1` and has blobs; whoever has a lease may still read.
+macro_rules! is_unswept {
+    () => {
+        "blobs_removed = 0 AND (
+            state = 'deleted'
+            OR expires_at <= $1
+            OR (state = 'pending' AND upload_expires_at <= $1)
+            OR (state = 'exhausted' AND NOT EXISTS (
+                SELECT 1 FROM leases WHERE transfer_id = transfers.id AND ends_at > $1)))"
+    };
+}
+pub(super) use is_unswept;
 
 /// Transfers that have ended at `$1` and that nobody has claimed beyond `$2`; the first `$3`.
 macro_rules! select_unclaimed {
     () => {
-        "SELECT id FROM transfers WHERE blobs_removed = 0 AND (
-            state = 'deleted'
-            OR expires_at <= $1
-            OR (state = 'pending' AND upload_expires_at <= $1))
-        AND (sweep_claimed_until IS NULL OR sweep_claimed_until <= $2)
-        LIMIT $3"
+        concat!(
+            "SELECT id FROM transfers WHERE ",
+            sql::is_unswept!(),
+            " AND (sweep_claimed_until IS NULL OR sweep_claimed_until <= $2) LIMIT $3"
+        )
     };
 }
 pub(super) use select_unclaimed;
@@ -126,7 +141,9 @@ pub(super) const MOVE_SWEEP_CLAIM: &str =
 
 pub(super) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE transfer_id = $1";
 pub(super) const DELETE_SEALED_METADATA: &str = "DELETE FROM sealed_metadata WHERE transfer_id = $1";
-pub(super) const MARK_SWEPT: &str = "UPDATE transfers SET blobs_removed = 1, sweep_claimed_until = NULL WHERE id = $1";
+pub(super) const MARK_SWEPT: &str = "
+    UPDATE transfers SET blobs_removed = 1, sweep_claimed_until = NULL WHERE id = $1 AND blobs_removed = 0
+    RETURNING stored_bytes";
 
 /// [`INSERT_TRANSFER`] with its values.
 pub(super) fn insert_transfer<'q, DB: Database>(
@@ -206,6 +223,8 @@ where
         download_token_hash: text("download_token_hash")?.map(|hash| hash.parse()).transpose()?,
         max_downloads: u64::try_from(number("max_downloads")?)?,
         download_count: u64::try_from(number("download_count")?)?,
+        held: u64::try_from(number("held")?)?,
+        abandoned_bytes: u64::try_from(number("abandoned_bytes")?)?,
         created_at: required_time("created_at")?,
         upload_expires_at: required_time("upload_expires_at")?,
         expiry: match (time("expires_at")?, expires_in_ms) {
@@ -314,6 +333,7 @@ pub(super) fn state_from_text(text: &str) -> anyhow::Result<StoredState> {
     match text {
         "pending" => Ok(StoredState::Pending),
         "completed" => Ok(StoredState::Completed),
+        "exhausted" => Ok(StoredState::Exhausted),
         "deleted" => Ok(StoredState::Deleted),
         _ => Err(anyhow!("unknown state")),
     }
@@ -325,4 +345,15 @@ pub(super) fn expiry_columns(expiry: Expiry) -> (Option<i64>, Option<i64>) {
         Expiry::At(at) => (None, Some(at.as_millisecond())),
         Expiry::AfterComplete(milliseconds) => (Some(milliseconds), None),
     }
+}
+
+/// The bytes of [`MARK_SWEPT`], if it noted any.
+pub(super) fn swept_bytes<R>(row: Option<&R>) -> Result<u64, StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let Some(row) = row else { return Ok(0) };
+    u64::try_from(row.try_get::<i64, _>("stored_bytes")?).map_err(StoreError::internal)
 }

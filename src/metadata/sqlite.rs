@@ -20,6 +20,7 @@ use super::{
 use crate::store::{PoolUse, StoreError};
 
 mod access;
+mod lease;
 mod lifecycle;
 mod operator;
 mod payload;
@@ -236,7 +237,7 @@ impl MetadataStore for SqliteStore {
         Ok(())
     }
 
-    async fn swept(&self, id: TransferId) -> Result<(), StoreError> {
+    async fn swept(&self, id: TransferId) -> Result<u64, StoreError> {
         self.forget(id).await
     }
 

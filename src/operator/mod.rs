@@ -1,6 +1,7 @@
 //! The operator's commands: each opens the stores, calls one use case, and renders what came of it, for people or as JSON.
 
 mod doctor;
+mod gc;
 mod healthcheck;
 mod import;
 mod rebuild;
@@ -36,6 +37,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
         Command::Stats(flags) => on(beside().await?, config, async |all| stats::run(all, flags).await).await,
         Command::Transfer(what) => on(beside().await?, config, async |all| transfer::run(all, what).await).await,
         Command::Doctor(flags) => on(beside().await?, config, async |all| doctor::run(all, flags).await).await,
+        Command::Gc(flags) => on(beside().await?, config, async |all| gc::run(all, flags).await).await,
         Command::Import(flags) => {
             let source = foreign_store(&flags.source, config).await?;
             on(beside().await?, config, async |all| import::run(all, &*source, flags.json, flags.dry_run).await).await
@@ -52,6 +54,7 @@ fn needed(command: &Command) -> Needed {
     match command {
         Command::Stats(flags) if !flags.blobs => Needed::Database,
         Command::Transfer(Transfer::Show { .. }) => Needed::Database,
+        Command::Gc(flags) if flags.dry_run => Needed::Database,
         _ => Needed::Both,
     }
 }

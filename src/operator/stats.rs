@@ -46,7 +46,8 @@ struct Sums {
 
 pub(super) async fn run(transfers: &Transfers, flags: Stats) -> anyhow::Result<ExitCode> {
     let totals = transfers.totals().await?;
-    let is_over = |total: &Total| total.has_ended || total.state == StoredState::Deleted;
+    let ended = [StoredState::Deleted, StoredState::Exhausted];
+    let is_over = |total: &Total| total.has_ended || ended.contains(&total.state);
     let sums = Sums {
         pending: Sum::of(&totals, |total| total.state == StoredState::Pending && !is_over(total)),
         completed: Sum::of(&totals, |total| total.state == StoredState::Completed && !is_over(total)),

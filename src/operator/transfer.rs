@@ -65,6 +65,7 @@ impl Known {
             state: match shown.liveness {
                 Liveness::Pending => "pending",
                 Liveness::Completed => "completed",
+                Liveness::Exhausted => "exhausted",
                 Liveness::Deleted => "deleted",
                 Liveness::Expired => "expired",
             },

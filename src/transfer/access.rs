@@ -51,6 +51,8 @@ impl fmt::Debug for Token {
 pub struct Reader {
     /// The download token.
     pub download: Option<Token>,
+    /// The token of their lease, where the transfer has a limit.
+    pub lease: Option<Token>,
     /// Where they come from.
     pub client: Client,
 }

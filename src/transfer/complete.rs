@@ -35,7 +35,7 @@ impl Transfers {
         request: &CompleteRequest,
     ) -> Result<Completed, TransferError> {
         let now = self.clock.now();
-        let transfer = self.live(id, now).await?;
+        let transfer = self.present(id, now).await?;
         if transfer.shape.payload().is_some() {
             // Whoever has its owner token may delete, and that is all it is for.
             return self.complete_payload(transfer, now).await.map(Completed::Payload);
@@ -52,7 +52,7 @@ impl Transfers {
     ) -> Result<CompleteResponse, TransferError> {
         let id = transfer.id;
         self.settle_sealed_metadata(&transfer, request).await?;
-        if transfer.state == StoredState::Completed {
+        if matches!(transfer.state, StoredState::Completed | StoredState::Exhausted) {
             return response(&transfer);
         }
         let (missing, more) = self.missing(&transfer).await?;
@@ -103,7 +103,7 @@ impl Transfers {
     async fn lost_race(&self, found: &Transfer, now: Timestamp) -> Result<CompleteResponse, TransferError> {
         let id = found.id;
         match state::liveness(found, now) {
-            Liveness::Completed => {
+            Liveness::Completed | Liveness::Exhausted => {
                 // Our meta.json may have overwritten the winner's.
                 response(&self.save_latest(found.clone(), now).await?)
             }

@@ -1,7 +1,7 @@
 //! Create: the same request again is harmless, any other under the same id is refused.
 
 use haulier_wire::api::{CreateRequest, CreateResponse};
-use haulier_wire::{ChunkLayout, Timestamp, TransferId, TransferKind};
+use haulier_wire::{ByteLen, ChunkLayout, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
 use super::status::known_end;
@@ -18,7 +18,7 @@ impl Transfers {
     pub async fn create(&self, request: &CreateRequest) -> Result<CreateResponse, TransferError> {
         let now = self.clock.now();
         let (kind, layout) = request.check()?;
-        self.check_limits(request, layout)?;
+        self.check_limits(layout)?;
         let expiry = state::requested_expiry(&self.limits, request.expires_in_seconds, request.expires_at, now);
         let id = request.transfer_id.unwrap_or_else(|| TransferId::from_random_bytes(self.entropy.bytes()));
         let create_digest = digest(request)?;
@@ -41,7 +41,7 @@ impl Transfers {
         }
     }
 
-    fn check_limits(&self, request: &CreateRequest, layout: ChunkLayout) -> Result<(), TransferError> {
+    fn check_limits(&self, layout: ChunkLayout) -> Result<(), TransferError> {
         if layout.file_size() > self.limits.max_file_bytes {
             let most = self.limits.max_file_bytes;
             return Err(TransferError::Limit(format!("file_size must be at most {most} bytes on this server")));
@@ -50,11 +50,7 @@ impl Transfers {
             let most = self.limits.max_total_chunks;
             return Err(TransferError::Limit(format!("total_chunks must be at most {most} on this server")));
         }
-        // A limit that nothing enforces must not be accepted.
-        match request.max_downloads {
-            Some(limit) if limit.get() > 0 => Err(TransferError::DownloadLimitUnsupported),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the row's parts, each from another place")]
@@ -81,8 +77,10 @@ impl Transfers {
             kdf_salt: request.kdf.as_ref().map(|kdf| kdf.salt),
             owner_token_hash: request.owner_token_hash.clone(),
             download_token_hash: request.download_token_hash.clone(),
-            max_downloads: 0,
+            max_downloads: request.max_downloads.map_or(0, ByteLen::get),
             download_count: 0,
+            held: 0,
+            abandoned_bytes: 0,
             created_at: now,
             upload_expires_at: state::after(now, self.limits.upload_expiry),
             expiry: expiry.unwrap_or(Expiry::AfterComplete(default)),
@@ -100,6 +98,7 @@ impl Transfers {
         match state::liveness(existing, now) {
             Liveness::Deleted => Err(TransferError::Deleted),
             Liveness::Expired => Err(TransferError::Expired),
+            Liveness::Exhausted => Err(TransferError::Exhausted),
             _ if existing.create_digest == create_digest => Ok(response(existing)),
             _ => Err(TransferError::Exists),
         }

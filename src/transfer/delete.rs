@@ -86,6 +86,8 @@ fn nothing(id: TransferId, now: Timestamp) -> Result<Transfer, StoreError> {
         download_token_hash: None,
         max_downloads: 0,
         download_count: 0,
+        held: 0,
+        abandoned_bytes: 0,
         created_at: now,
         upload_expires_at: now,
         expiry: Expiry::At(now),

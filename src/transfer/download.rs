@@ -9,6 +9,7 @@ use haulier_wire::encoding::Base64Url;
 use haulier_wire::kind::IvStrategy;
 use haulier_wire::{ByteLen, ChunkCount, ChunkIndex, ChunkLayout, TransferId, TransferKind};
 
+use super::lease::Terms;
 use super::status::{known_end, wire_state};
 use super::{Reader, TransferError, Transfers, check_readable, chunks};
 use crate::blob::{BlobKey, BlobStore, ByteStream, Content};
@@ -28,6 +29,8 @@ pub struct ChunkFound {
     pub blake3: Digest,
     /// When the sender let it be verified.
     pub sha256: Option<Digest>,
+    /// What reading it costs.
+    pub terms: Terms,
 }
 
 /// All sealed chunks end to end, or a payload; found but not read yet.
@@ -37,6 +40,8 @@ pub struct WholeFound {
     pub transfer_id: TransferId,
     /// Bytes of plaintext, as its sender says.
     pub file_size: u64,
+    /// What reading costs.
+    pub terms: Terms,
     shape: Shape,
 }
 
@@ -67,7 +72,7 @@ impl Transfers {
     /// # Errors
     /// Not found, deleted, expired.
     pub async fn info(&self, id: TransferId) -> Result<Info, TransferError> {
-        let transfer = self.live(id, self.clock.now()).await?;
+        let transfer = self.present(id, self.clock.now()).await?;
         Ok(Info {
             transfer_id: id,
             status: wire_state(transfer.state),
@@ -77,7 +82,7 @@ impl Transfers {
             download_count: transfer.download_count,
             max_downloads: transfer.max_downloads,
             expires_at: known_end(&transfer).map(|at| at.to_string()).unwrap_or_default(),
-            downloads_remaining: 0,
+            downloads_remaining: transfer.max_downloads.saturating_sub(transfer.download_count),
             is_expired: false,
             format: transfer.kind,
             kdf: kdf(&transfer),
@@ -127,11 +132,18 @@ impl Transfers {
     ) -> Result<ChunkFound, TransferError> {
         let found = self.metadata.transfer_and_chunk(id, index).await?;
         let (transfer, chunk) = found.ok_or(TransferError::NotFound)?;
-        check_readable(&transfer, self.clock.now())?;
+        self.check_open(&transfer, reader).await?;
         self.check_reader(&transfer, reader)?;
         let len = chunks(&transfer)?.sealed_len(index).ok_or(TransferError::NoSuchChunk)?;
         let chunk = chunk.ok_or_else(|| missing(BlobKey::Chunk(id, index)))?;
-        Ok(ChunkFound { transfer_id: id, index, len, blake3: chunk.blake3, sha256: chunk.sha256 })
+        Ok(ChunkFound {
+            transfer_id: id,
+            index,
+            len,
+            blake3: chunk.blake3,
+            sha256: chunk.sha256,
+            terms: Terms::of(&transfer),
+        })
     }
 
     /// Reads a part of a chunk that was found.
@@ -153,7 +165,8 @@ impl Transfers {
     /// As [`Transfers::manifest`].
     pub async fn find_whole(&self, id: TransferId, reader: &Reader) -> Result<WholeFound, TransferError> {
         let transfer = self.opened_for(id, reader).await?;
-        Ok(WholeFound { transfer_id: id, file_size: transfer.shape.file_size(), shape: transfer.shape })
+        let terms = Terms::of_whole(&transfer);
+        Ok(WholeFound { transfer_id: id, file_size: transfer.shape.file_size(), terms, shape: transfer.shape })
     }
 
     /// Reads a part of a payload, or of all sealed chunks end to end; a chunk that cannot be read breaks the stream.
@@ -181,17 +194,27 @@ impl Transfers {
             .boxed()
     }
 
-    /// Counts a download that began. A count that cannot be written must not keep anyone from reading.
+    /// Counts a download without a limit that began. A count that cannot be written must not keep anyone from reading.
     pub async fn count_download(&self, id: TransferId) {
         if let Err(error) = self.metadata.count_download(id).await {
             tracing::warn!(transfer.id = %id, error = &error as &dyn std::error::Error, "a download was not counted");
         }
     }
 
-    async fn opened_for(&self, id: TransferId, reader: &Reader) -> Result<Transfer, TransferError> {
-        let transfer = self.readable(id, self.clock.now()).await?;
+    /// Finds a transfer that this reader may read.
+    pub(super) async fn opened_for(&self, id: TransferId, reader: &Reader) -> Result<Transfer, TransferError> {
+        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+        self.check_open(&transfer, reader).await?;
         self.check_reader(&transfer, reader)?;
         Ok(transfer)
+    }
+
+    /// Says whether a transfer can be read; an exhausted one by whoever has a lease.
+    async fn check_open(&self, transfer: &Transfer, reader: &Reader) -> Result<(), TransferError> {
+        match check_readable(transfer, self.clock.now()) {
+            Err(TransferError::Exhausted) if !transfer.is_swept && self.has_lease(transfer.id, reader).await? => Ok(()),
+            readable => readable,
+        }
     }
 }
 

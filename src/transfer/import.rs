@@ -245,6 +245,8 @@ impl Run<'_> {
             download_token_hash: None,
             max_downloads: wanted.max_downloads,
             download_count: wanted.download_count,
+            held: wanted.download_count,
+            abandoned_bytes: 0,
             created_at: in_milliseconds(wanted.created_at),
             upload_expires_at: in_milliseconds(wanted.completed_at),
             expiry: Expiry::At(in_milliseconds(expires_at)),

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod download;
 pub mod import;
 pub mod inspect;
+pub mod lease;
 pub mod payload;
 pub mod rebuild;
 pub mod state;
@@ -60,6 +61,8 @@ pub struct Transfers {
     sweep_due: Arc<Notify>,
     json_turns: Arc<Semaphore>,
     guesses: Arc<Guesses>,
+    /// Outlives all requests.
+    runtime: tokio::runtime::Handle,
 }
 
 impl Transfers {
@@ -83,6 +86,7 @@ impl Transfers {
             sweep_due: Arc::new(Notify::new()),
             json_turns: Arc::new(Semaphore::new(JSON_TURNS)),
             guesses: Arc::default(),
+            runtime: tokio::runtime::Handle::current(),
         }
     }
 
@@ -106,6 +110,17 @@ impl Transfers {
         let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
         match state::liveness(&transfer, now) {
             Liveness::Pending | Liveness::Completed => Ok(transfer),
+            Liveness::Exhausted => Err(TransferError::Exhausted),
+            Liveness::Deleted => Err(TransferError::Deleted),
+            Liveness::Expired => Err(TransferError::Expired),
+        }
+    }
+
+    /// [`Transfers::live`], or exhausted: that can be asked about for good, and leases may be under way.
+    async fn present(&self, id: TransferId, now: Timestamp) -> Result<Transfer, TransferError> {
+        let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;
+        match state::liveness(&transfer, now) {
+            Liveness::Pending | Liveness::Completed | Liveness::Exhausted => Ok(transfer),
             Liveness::Deleted => Err(TransferError::Deleted),
             Liveness::Expired => Err(TransferError::Expired),
         }
@@ -149,6 +164,7 @@ impl Transfers {
 fn check_readable(transfer: &Transfer, now: Timestamp) -> Result<(), TransferError> {
     match state::liveness(transfer, now) {
         Liveness::Completed => Ok(()),
+        Liveness::Exhausted => Err(TransferError::Exhausted),
         Liveness::Pending => Err(TransferError::Pending),
         Liveness::Deleted => Err(TransferError::Deleted),
         Liveness::Expired => Err(TransferError::Expired),
@@ -187,6 +203,21 @@ pub enum TransferError {
     /// Its time is over.
     #[error("the transfer has expired")]
     Expired,
+    /// Every download of its limit is spent.
+    #[error("every download of the transfer is spent")]
+    Exhausted,
+    /// Every download that is not spent is under way.
+    #[error("every download that is left is under way")]
+    PlacesTaken,
+    /// The transfer has a limit, and the request no lease.
+    #[error("the download needs a lease")]
+    LeaseRequired,
+    /// There is no such lease, or it has ended.
+    #[error("the lease has ended")]
+    LeaseEnded,
+    /// The lease has read twice the payload.
+    #[error("the lease is used up")]
+    LeaseUsedUp,
     /// The route needs a token.
     #[error("a token is missing")]
     MissingToken,
@@ -211,9 +242,6 @@ pub enum TransferError {
     /// A number beyond what this server accepts.
     #[error("{0}")]
     Limit(String),
-    /// max_downloads is not enforced by this version.
-    #[error("this server does not limit downloads yet")]
-    DownloadLimitUnsupported,
     /// The id is taken by a transfer with other members.
     #[error("the transfer id is taken")]
     Exists,

@@ -39,7 +39,7 @@ pub struct Rebuilt {
     pub folders: u64,
     /// Transfers that are there again.
     pub restored: u64,
-    /// Of these, how many have expired: the sweep removes their bytes, and the id stays taken.
+    /// Of these, how many have expired or are exhausted: the sweep removes their bytes, and the id stays taken.
     pub expired: u64,
     /// Transfers that the database knows.
     pub known: u64,
@@ -140,7 +140,8 @@ impl Transfers {
             Err(unreadable) => return Ok(Outcome::Failed(format!("meta.json: {unreadable}"))),
         };
         // Nobody will read it: its bytes go with the next sweep.
-        let has_expired = state::liveness(&transfer, self.clock.now()) == Liveness::Expired;
+        let liveness = state::liveness(&transfer, self.clock.now());
+        let has_expired = matches!(liveness, Liveness::Expired | Liveness::Exhausted);
         let chunks = match &transfer.shape {
             _ if has_expired => Ok(Vec::new()),
             Shape::Chunks(layout) => self.chunk_digests(id, *layout, progress).await?,

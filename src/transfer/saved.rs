@@ -36,7 +36,11 @@ impl Transfers {
     pub(super) async fn save_latest(&self, mut transfer: Transfer, now: Timestamp) -> Result<Transfer, TransferError> {
         loop {
             let saved = self.save(&transfer).await;
-            let latest = match self.live(transfer.id, now).await {
+            let latest = match self.present(transfer.id, now).await {
+                Ok(swept) if swept.is_swept => Err(TransferError::Exhausted),
+                found => found,
+            };
+            let latest = match latest {
                 Ok(latest) => latest,
                 Err(gone) => {
                     // Deleted, and perhaps swept under our hands: nothing must stay that a rebuild would bring back.
@@ -45,7 +49,7 @@ impl Transfers {
                 }
             };
             saved?;
-            if latest.expiry == transfer.expiry {
+            if is_saved(&latest, &transfer) {
                 return Ok(latest);
             }
             transfer = latest;
@@ -64,6 +68,13 @@ impl Transfers {
         let pieces: Vec<Bytes> = bytes.into_stream().try_collect().await?;
         Ok(Some(Saved::parse(&pieces.concat(), id)))
     }
+}
+
+/// Whether what was saved of `saved` holds for `latest`. Downloads without a limit are counted and not saved each time.
+fn is_saved(latest: &Transfer, saved: &Transfer) -> bool {
+    let limits = |row: &Transfer| (row.expiry, row.max_downloads);
+    let counts = |row: &Transfer| (row.max_downloads > 0).then_some(row.download_count);
+    limits(latest) == limits(saved) && counts(latest) == counts(saved)
 }
 
 /// Why a meta.json is not believed. Carries nothing of its content.
@@ -193,7 +204,7 @@ impl Saved {
         Ok(Transfer {
             id: self.transfer_id,
             kind,
-            state: StoredState::Completed,
+            state: self.state(),
             create_digest,
             shape: Shape::Chunks(layout),
             stored_chunks: layout.total_chunks(),
@@ -204,12 +215,20 @@ impl Saved {
             download_token_hash: self.download_token_hash.clone(),
             max_downloads: self.max_downloads,
             download_count: self.download_count,
+            held: self.download_count,
+            abandoned_bytes: 0,
             created_at: self.created_at,
             upload_expires_at: completed_at,
             expiry: Expiry::At(self.expires_at.ok_or(Unreadable::Shape)?),
             completed_at: Some(completed_at),
             is_swept: false,
         })
+    }
+
+    /// A transfer whose downloads are all spent never comes back to be read.
+    fn state(&self) -> StoredState {
+        let is_exhausted = self.max_downloads > 0 && self.download_count >= self.max_downloads;
+        if is_exhausted { StoredState::Exhausted } else { StoredState::Completed }
     }
 
     /// The sealed metadata that was saved.

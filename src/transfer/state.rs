@@ -7,6 +7,8 @@ use haulier_wire::{ByteLen, Timestamp};
 use crate::metadata::{Expiry, StoredState, Transfer};
 use crate::transfer::TransferError;
 
+pub use crate::metadata::LeaseTimes;
+
 /// What this server accepts, as configured.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -24,22 +26,59 @@ pub struct Limits {
     pub client_timeout: Duration,
     /// How long blobs stay after expiry, so that running responses can finish.
     pub sweep_grace: Duration,
+    /// How long downloads of a transfer with a limit hold their places.
+    pub leases: LeaseTimes,
 }
 
 /// Shortest lifetime of a transfer.
 pub const MIN_EXPIRY: Duration = Duration::from_secs(1);
 
-/// What a row means at one moment.
+/// What a row means at one moment: the states of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// Chunks may arrive.
     Pending,
     /// Can be read.
     Completed,
+    /// Every download is spent; only leases that are under way are served on.
+    Exhausted,
     /// The owner deleted it.
     Deleted,
     /// Its time, or the time of its upload, is over.
     Expired,
+}
+
+/// What changes a transfer's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Every chunk is there and the sender says so.
+    Complete,
+    /// The last place of the limit is spent, or the owner lowers the limit to what is spent.
+    SpendLast,
+    /// The owner deletes it.
+    Delete,
+    /// Its time is over.
+    Expire,
+}
+
+/// Every transition; what is not here does not happen. In the databases each is one conditional update, but for expiry,
+/// which follows from the clock. Nothing leads back: a link that has ended stays at its end.
+pub const TRANSITIONS: &[(Liveness, Event, Liveness)] = &[
+    (Liveness::Pending, Event::Complete, Liveness::Completed),
+    (Liveness::Pending, Event::Delete, Liveness::Deleted),
+    (Liveness::Pending, Event::Expire, Liveness::Expired),
+    (Liveness::Completed, Event::SpendLast, Liveness::Exhausted),
+    (Liveness::Completed, Event::Delete, Liveness::Deleted),
+    (Liveness::Completed, Event::Expire, Liveness::Expired),
+    (Liveness::Exhausted, Event::Delete, Liveness::Deleted),
+    (Liveness::Exhausted, Event::Expire, Liveness::Expired),
+    (Liveness::Expired, Event::Delete, Liveness::Deleted),
+];
+
+/// The state that an event leads to; `None` when it changes nothing.
+#[must_use]
+pub fn next(from: Liveness, event: Event) -> Option<Liveness> {
+    TRANSITIONS.iter().find(|(state, happens, _)| (*state, *happens) == (from, event)).map(|(.., to)| *to)
 }
 
 /// Says what a row means at `now`. At the very moment of expiry it is over.
@@ -52,6 +91,7 @@ pub fn liveness(transfer: &Transfer, now: Timestamp) -> Liveness {
         StoredState::Pending if transfer.upload_expires_at <= now => Liveness::Expired,
         StoredState::Pending => Liveness::Pending,
         StoredState::Completed => Liveness::Completed,
+        StoredState::Exhausted => Liveness::Exhausted,
     }
 }
 

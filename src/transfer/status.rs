@@ -17,7 +17,7 @@ impl Transfers {
     /// # Errors
     /// As every owner's route: not found, ended, token missing or wrong.
     pub async fn upload_status(&self, id: TransferId, writer: &Writer) -> Result<UploadStatus, TransferError> {
-        let transfer = self.live(id, self.clock.now()).await?;
+        let transfer = self.present(id, self.clock.now()).await?;
         self.check_writer(&transfer, writer).await?;
         self.status_of(&transfer).await
     }
@@ -55,6 +55,7 @@ pub(super) fn wire_state(state: StoredState) -> TransferState {
     match state {
         StoredState::Pending => TransferState::Pending,
         StoredState::Completed | StoredState::Deleted => TransferState::Completed,
+        StoredState::Exhausted => TransferState::Exhausted,
     }
 }
 

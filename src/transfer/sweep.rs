@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use haulier_wire::{Timestamp, TransferId};
+use serde::Serialize;
 
+use super::state::Liveness;
 use super::{Transfers, state};
 use crate::store::StoreError;
 
@@ -24,21 +26,47 @@ const CLAIM_RENEWED: Duration = Duration::from_secs(20);
 /// seconds, and the slowest that is not takes hours for a part: this is beyond both, and beyond clocks that differ.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
+/// Transfers of a page of [`Transfers::each_unswept`].
+const UNSWEPT_PAGE: u32 = 256;
+
+/// Transfers and their sealed bytes, which were removed or are to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// How many.
+    pub transfers: u64,
+    /// Their sealed bytes.
+    pub bytes: u64,
+}
+
+/// A transfer whose blobs can go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unswept {
+    /// Which.
+    pub transfer_id: TransferId,
+    /// `deleted`, `expired` or `exhausted`; an upload that was abandoned has expired.
+    pub state: &'static str,
+    /// Its sealed bytes.
+    pub bytes: u64,
+}
+
 impl Transfers {
     /// Waits until a deletion has left bytes to remove.
     pub async fn sweep_due(&self) {
         self.sweep_due.notified().await;
     }
 
-    /// Removes the blobs of what has ended and nobody else has claimed; returns how many transfers that were.
+    /// Removes the blobs of what has ended and nobody else has claimed, after giving back the places of leases that have
+    /// lapsed; returns what that was.
     ///
     /// Safe to stop anywhere and to run again: the note in the database comes last.
     ///
     /// # Errors
     /// One that occurred; everything that could be removed was removed all the same.
-    pub async fn sweep(&self) -> Result<u64, StoreError> {
-        let ended_before = self.clock.now().saturating_sub(self.limits.sweep_grace).unwrap_or(Timestamp::MIN);
-        let (mut swept, mut failed) = (0, HashMap::new());
+    pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        let begun = self.clock.now();
+        self.end_lapsed_leases(begun).await?;
+        let ended_before = self.ended_before(begun);
+        let (mut swept, mut failed) = (Swept::default(), HashMap::new());
         loop {
             let now = self.clock.now();
             let until = state::after(now, CLAIM_LASTS);
@@ -50,7 +78,10 @@ impl Transfers {
             let fresh = claimed.into_iter().filter(|id| !failed.contains_key(id)).collect();
             for (id, removed) in self.sweep_batch(fresh).await {
                 match removed {
-                    Ok(()) => swept += 1,
+                    Ok(bytes) => {
+                        swept.transfers += 1;
+                        swept.bytes += bytes;
+                    }
                     Err(error) => drop(failed.insert(id, error)),
                 }
             }
@@ -79,7 +110,7 @@ impl Transfers {
     }
 
     /// Removes the blobs of a few, some at a time, and keeps the claims on them meanwhile.
-    async fn sweep_batch(&self, ids: Vec<TransferId>) -> Vec<(TransferId, Result<(), StoreError>)> {
+    async fn sweep_batch(&self, ids: Vec<TransferId>) -> Vec<(TransferId, Result<u64, StoreError>)> {
         let sweeps = stream::iter(ids.clone()).map(async |id| (id, self.sweep_one(id).await));
         let sweeps = sweeps.buffer_unordered(SWEEPS_AT_ONCE).collect();
         tokio::select! {
@@ -101,8 +132,45 @@ impl Transfers {
         }
     }
 
-    /// Removes the blobs of one that has ended.
-    pub(super) async fn sweep_one(&self, id: TransferId) -> Result<(), StoreError> {
+    /// What has ended and is not removed yet, whether or not it is kept for a while.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn waiting(&self) -> Result<Swept, StoreError> {
+        let (transfers, bytes) = self.metadata.unswept_total(self.clock.now()).await?;
+        Ok(Swept { transfers, bytes })
+    }
+
+    /// Calls `tell` for each transfer whose blobs the next sweep would remove; returns what they are together.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn each_unswept(&self, tell: impl Fn(&Unswept)) -> Result<Swept, StoreError> {
+        let now = self.clock.now();
+        let (mut found, mut after) = (Swept::default(), None);
+        loop {
+            let page = self.metadata.unswept(self.ended_before(now), after, UNSWEPT_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.id);
+            for transfer in &page {
+                let state = match state::liveness(transfer, now) {
+                    Liveness::Deleted => "deleted",
+                    Liveness::Exhausted => "exhausted",
+                    Liveness::Expired | Liveness::Pending | Liveness::Completed => "expired",
+                };
+                tell(&Unswept { transfer_id: transfer.id, state, bytes: transfer.stored_bytes });
+                found.transfers += 1;
+                found.bytes += transfer.stored_bytes;
+            }
+        }
+    }
+
+    fn ended_before(&self, now: Timestamp) -> Timestamp {
+        now.saturating_sub(self.limits.sweep_grace).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Removes the blobs of one that has ended; returns their bytes.
+    pub(super) async fn sweep_one(&self, id: TransferId) -> Result<u64, StoreError> {
         self.blobs.remove_transfer(id).await?;
         self.metadata.swept(id).await
     }

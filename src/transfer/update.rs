@@ -1,4 +1,4 @@
-//! Update: the owner changes when a transfer ends.
+//! Update: the owner changes when a transfer ends, and how often it may be downloaded.
 
 use haulier_wire::api::{UpdateRequest, UploadStatus};
 use haulier_wire::{Timestamp, TransferId, api};
@@ -7,10 +7,11 @@ use super::{TransferError, Transfers, Writer, state};
 use crate::metadata::{Expiry, StoredState};
 
 impl Transfers {
-    /// Changes the expiry of a transfer that is still there.
+    /// Changes the expiry and the download limit of a transfer that is still there. A limit that is spent already exhausts
+    /// it at once, and nothing leads back from there.
     ///
     /// # Errors
-    /// [`TransferError::Limit`] for an expiry out of range; [`TransferError::DownloadLimitUnsupported`].
+    /// [`TransferError::Limit`] for an expiry out of range; as every owner's route.
     pub async fn update(
         &self,
         id: TransferId,
@@ -20,9 +21,6 @@ impl Transfers {
         let now = self.clock.now();
         let mut transfer = self.live(id, now).await?;
         self.check_writer(&transfer, writer).await?;
-        if request.max_downloads.is_some_and(|limit| limit.get() > 0) {
-            return Err(TransferError::DownloadLimitUnsupported);
-        }
         if request.expires_in_seconds.is_some() && request.expires_at.is_some() {
             return Err(api::CreateError::TwoExpiries.into());
         }
@@ -33,8 +31,13 @@ impl Transfers {
                 transfer = self.live(id, now).await?;
             }
         }
-        let transfer = self.live(id, now).await?;
-        if transfer.state == StoredState::Completed {
+        if let Some(limit) = request.max_downloads
+            && !self.metadata.set_max_downloads(id, limit.get()).await?
+        {
+            self.live(id, now).await?;
+        }
+        let transfer = self.present(id, now).await?;
+        if transfer.state != StoredState::Pending {
             return self.status_of(&self.save_latest(transfer, now).await?).await;
         }
         self.status_of(&transfer).await
@@ -45,6 +48,6 @@ impl Transfers {
 fn for_state(expiry: Expiry, stored: StoredState, now: Timestamp) -> Expiry {
     match stored {
         StoredState::Completed => Expiry::At(state::expires_at(expiry, now)),
-        StoredState::Pending | StoredState::Deleted => expiry,
+        StoredState::Pending | StoredState::Exhausted | StoredState::Deleted => expiry,
     }
 }

@@ -141,6 +141,7 @@ impl Transfers {
             Ok(Some(transfer)) => match state::liveness(&transfer, self.clock.now()) {
                 Liveness::Deleted => TransferError::Deleted,
                 Liveness::Expired => TransferError::Expired,
+                Liveness::Exhausted => TransferError::Exhausted,
                 // Its end has moved on meanwhile, or this server's clock is ahead: another try will do, and nothing goes.
                 Liveness::Pending | Liveness::Completed => {
                     StoreError::unavailable(anyhow::anyhow!("the transfer was about to end")).into()

@@ -134,8 +134,12 @@ async fn an_expiry_lies_within_its_limits() {
         ("\"expires_at\":1800000000".to_owned(), Some(InvalidBody)),
         ("\"expires_in_seconds\":60,\"expires_at\":\"2020-01-01T00:00:00Z\"".to_owned(), Some(InvalidNumbers)),
         ("\"max_downloads\":0".to_owned(), None),
-        ("\"max_downloads\":1".to_owned(), Some(ProblemType::DownloadLimitUnsupported)),
-        ("\"max_downloads\":9007199254740991".to_owned(), Some(ProblemType::DownloadLimitUnsupported)),
+        ("\"max_downloads\":1".to_owned(), None),
+        ("\"max_downloads\":9007199254740991".to_owned(), None),
+        ("\"max_downloads\":9007199254740992".to_owned(), Some(InvalidBody)),
+        ("\"max_downloads\":18446744073709551616".to_owned(), Some(InvalidBody)),
+        ("\"max_downloads\":1.5".to_owned(), Some(InvalidBody)),
+        ("\"max_downloads\":\"1\"".to_owned(), Some(InvalidBody)),
         ("\"max_downloads\":-1".to_owned(), Some(InvalidBody)),
     ] {
         let sample = sample();

@@ -22,6 +22,7 @@ mod get;
 mod group_commit;
 mod guessing;
 mod harness;
+mod leases;
 mod legacy;
 mod lies;
 mod malformed;

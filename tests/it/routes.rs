@@ -171,7 +171,7 @@ async fn config_says_what_a_client_must_know_before_it_picks_a_file() {
             "max_expires_in_seconds": 7200,
             "upload_expires_in_seconds": 10_800,
             "client_timeout_seconds": 4,
-            "download_limits": false,
+            "download_limits": true,
             "access_token_required": false,
         })
     );

@@ -45,6 +45,12 @@ pub enum Error {
     /// Its time is over.
     #[error("the transfer has expired")]
     Expired,
+    /// Every download that the sender allowed is spent.
+    #[error("every download that the sender allowed is spent")]
+    Exhausted,
+    /// Every download that is left is under way.
+    #[error("others are getting it, and the sender allowed no more downloads than that")]
+    PlacesTaken,
     /// The transfer is not complete yet.
     #[error("Sender is still uploading")]
     Pending,
@@ -354,7 +360,7 @@ impl Error {
     ///
     /// A chunk that does not open says nothing against those that did.
     pub(crate) fn is_for_good(&self) -> bool {
-        let gone = matches!(self, Self::NotFound | Self::Deleted | Self::Expired);
+        let gone = matches!(self, Self::NotFound | Self::Deleted | Self::Expired | Self::Exhausted);
         let other = IntegrityError::OtherTransfer;
         gone || matches!(self, Self::Integrity(error) if *error == other || matches!(error, IntegrityError::Manifest(_)))
     }

@@ -16,6 +16,10 @@ use crate::limit::{KEY_CHECK_BYTES, MAX_SEALED_METADATA_BYTES, MIN_SEALED_METADA
 use crate::number::{ByteLen, ChunkCount, ChunkIndex};
 use crate::shape::object_only;
 
+mod lease;
+
+pub use lease::{LeaseEnd, LeaseEndResponse, LeaseResponse};
+
 object_only!(CreateRequest, UpdateRequest, CompleteRequest, Manifest);
 
 /// Body of POST create.
@@ -170,6 +174,8 @@ pub enum TransferState {
     Pending,
     /// Frozen and readable.
     Completed,
+    /// Every download of its limit is spent; those under way are served on.
+    Exhausted,
 }
 
 /// Answer to GET upload/{id} and to PATCH upload/{id}.

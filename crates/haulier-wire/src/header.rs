@@ -8,3 +8,5 @@ pub const OWNER_TOKEN: &str = "x-sgraph-transfer-delete-auth";
 pub const CONTENT_DIGEST: &str = "content-digest";
 /// Digest of the whole representation (RFC 9530).
 pub const REPR_DIGEST: &str = "repr-digest";
+/// The token of a reserved download.
+pub const LEASE: &str = "haulier-lease";

@@ -62,8 +62,6 @@ problem_types! {
     MixedKind = 400 "mixed-kind" "The transfer is of neither kind";
     /// The same role's token twice, with different values.
     ConflictingTokens = 400 "conflicting-tokens" "Two different tokens for one role";
-    /// max_downloads is not available on this server.
-    DownloadLimitUnsupported = 400 "download-limit-unsupported" "This server does not limit downloads yet";
     /// The route needs a token.
     MissingToken = 401 "missing-token" "A token is missing";
     /// The token is not the one that the route needs.
@@ -96,10 +94,20 @@ problem_types! {
     SealedMetadataConflict = 409 "sealed-metadata-conflict" "The sealed metadata is missing or another was set";
     /// The transfer has no owner token.
     DeleteNotEnabled = 409 "delete-not-enabled" "The transfer has no owner token";
+    /// Every download that is not spent is under way.
+    PlacesTaken = 409 "places-taken" "Every download that is left is under way";
+    /// The transfer has a limit, and the request no lease.
+    LeaseRequired = 409 "lease-required" "The download needs a lease";
+    /// There is no such lease, or it has ended.
+    LeaseEnded = 409 "lease-ended" "The lease has ended";
     /// The owner deleted it.
     TransferDeleted = 410 "transfer-deleted" "The transfer was deleted";
     /// Its time is over.
     TransferExpired = 410 "transfer-expired" "The transfer has expired";
+    /// Every download of its limit is spent.
+    TransferExhausted = 410 "transfer-exhausted" "Every download of the transfer is spent";
+    /// The lease has read twice the payload.
+    LeaseUsedUp = 410 "lease-used-up" "The lease is used up";
     /// Content-Length is required.
     LengthRequired = 411 "length-required" "Content-Length is required";
     /// If-Match or If-Unmodified-Since does not hold.

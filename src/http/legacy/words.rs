@@ -35,7 +35,7 @@ fn words(spoken: Spoken, error: &TransferError) -> Option<(ProblemType, &'static
     const NOT_AVAILABLE: &str = "Transfer not found or not available for download";
     Some(match (spoken, error) {
         (Spoken::Create, Error::Exists) => (Type::TransferExists, "Transfer ID already exists"),
-        (Spoken::Upload, Error::NotFound | Error::NotPending | Error::Deleted | Error::Expired) => {
+        (Spoken::Upload, Error::NotFound | Error::NotPending | Error::Deleted | Error::Expired | Error::Exhausted) => {
             (Type::TransferNotFound, "Transfer not found or not in pending state")
         }
         (Spoken::Complete, Error::NotFound | Error::PayloadMissing | Error::Deleted | Error::Expired) => {
@@ -45,6 +45,7 @@ fn words(spoken: Spoken, error: &TransferError) -> Option<(ProblemType, &'static
         (Spoken::Download, Error::NotFound) => (Type::TransferNotFound, "Transfer not found"),
         (Spoken::Download, Error::Pending) => (Type::TransferPending, NOT_AVAILABLE),
         (Spoken::Download, Error::Deleted) => (Type::TransferNotFound, NOT_AVAILABLE),
+        (Spoken::Download, Error::Exhausted) => (Type::TransferExhausted, "exhausted"),
         (Spoken::Info | Spoken::Download, Error::Expired) => (Type::TransferExpired, "expired"),
         (Spoken::Delete, Error::MissingToken) => (Type::InvalidRequest, "Missing x-sgraph-transfer-delete-auth header"),
         (Spoken::Delete, Error::NotFound) => (Type::TransferNotFound, "not_found"),

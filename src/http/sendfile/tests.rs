@@ -29,7 +29,7 @@ fn sent() -> SentBytes {
 }
 
 fn body(socket: &Socket, file: File, range: std::ops::Range<u64>) -> LendingBody {
-    file_body(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()), sent())
+    file_body(FilePart { file, range }, socket.outlet(), Senders::new(Handle::current()), sent(), Toll::free())
 }
 
 async fn next(body: &mut LendingBody) -> Option<io::Result<Bytes>> {
@@ -125,7 +125,7 @@ async fn a_reader_that_stops_holds_no_thread() {
         let (mut socket, peer) = connection().await;
         let part = FilePart { file: file(&content(1)), range: 0..32 << 20 };
         part.file.set_len(32 << 20).expect("long");
-        let mut body = file_body(part, socket.outlet(), senders.clone(), sent());
+        let mut body = file_body(part, socket.outlet(), senders.clone(), sent(), Toll::free());
         assert!(futures::poll!(Box::pin(next(&mut body))).is_pending());
         poll_fn(|context| Pin::new(&mut socket).poll_flush(context)).await.expect("flushed");
         let turn = tokio::time::timeout(Duration::from_secs(10), next(&mut body));

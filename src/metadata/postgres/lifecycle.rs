@@ -42,16 +42,17 @@ impl PostgresStore {
         Ok(is_deleted)
     }
 
-    pub(super) async fn swept_once(&self, id: TransferId) -> Result<(), StoreError> {
+    pub(super) async fn swept_once(&self, id: TransferId) -> Result<u64, StoreError> {
         let mut session = self.session().await?;
         let mut tx = session.begin().await?;
         sqlx::query(LOCK_TRANSFER).bind(id.as_str()).execute(&mut *tx).await?;
         sql::access::give_back(&mut *tx, id).await?;
-        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
+        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::lease::DELETE_LEASES] {
             sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
         }
+        let noted = sqlx::query(sql::MARK_SWEPT).bind(id.as_str()).fetch_optional(&mut *tx).await?;
         tx.commit().await?;
         session.end();
-        Ok(())
+        sql::swept_bytes(noted.as_ref())
     }
 }

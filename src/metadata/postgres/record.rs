@@ -72,7 +72,7 @@ impl LockedTransfer {
         match self.state {
             StoredState::Pending => self.upload_expires_at > now && self.expires_at.is_none_or(|at| at > now),
             StoredState::Completed => self.expires_at.is_some_and(|at| at > now),
-            StoredState::Deleted => false,
+            StoredState::Exhausted | StoredState::Deleted => false,
         }
     }
 }

@@ -15,6 +15,20 @@ pub(in crate::metadata) const MAX_RESTORE_BATCH: usize = 4096;
 pub(in crate::metadata) const SELECT_TRANSFERS: &str =
     concat!("SELECT ", super::transfer_columns!(), " FROM transfers WHERE id > $1 ORDER BY id LIMIT $2");
 
+/// Ended at `$1`.
+pub(in crate::metadata) const SELECT_UNSWEPT: &str = concat!(
+    "SELECT ",
+    super::transfer_columns!(),
+    " FROM transfers WHERE ",
+    super::is_unswept!(),
+    " AND id > $2 ORDER BY id LIMIT $3"
+);
+
+pub(in crate::metadata) const SELECT_UNSWEPT_TOTAL: &str = concat!(
+    "SELECT COUNT(*) AS transfers, CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) AS bytes FROM transfers WHERE ",
+    super::is_unswept!()
+);
+
 pub(in crate::metadata) const SELECT_STORED_CHUNKS: &str = "
     SELECT chunk_index, blake3, sha256 FROM chunks
     WHERE transfer_id = $1 AND chunk_index >= $2 AND stored = 1 ORDER BY chunk_index LIMIT $3";
@@ -42,8 +56,9 @@ pub(in crate::metadata) const COUNT_UNSTORED: &str = "
 
 /// Behind `INSERT_TRANSFER` and `INSERT_SEALED_METADATA`, which make a pending one.
 const RESTORE_COMPLETED: &str = "
-    UPDATE transfers SET state = 'completed', stored_chunks = total_chunks, stored_bytes = $2, download_count = $3,
-        completed_at = $4, payload_upload = $5, payload_blake3 = $6
+    UPDATE transfers SET state = CASE WHEN max_downloads > 0 AND $3 >= max_downloads THEN 'exhausted' ELSE 'completed' END,
+        stored_chunks = total_chunks, stored_bytes = $2, download_count = $3, held = $3, completed_at = $4, payload_upload = $5,
+        payload_blake3 = $6
     WHERE id = $1";
 
 /// The chunks from `$2` on: `$3` of them, their digests end to end in `$4`.
@@ -95,6 +110,17 @@ where
     let index = u32::try_from(row.try_get::<i64, _>("chunk_index")?).ok().and_then(ChunkIndex::new);
     let index = index.ok_or_else(|| StoreError::internal(anyhow!("a row of chunks is damaged: its index")))?;
     Ok((index, super::stored_chunk(row, row.try_get("blake3")?)?))
+}
+
+/// Reads the row of [`SELECT_UNSWEPT_TOTAL`].
+pub(in crate::metadata) fn unswept_total<R>(row: &R) -> Result<(u64, u64), StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let number = |column: &'static str| u64::try_from(row.try_get::<i64, _>(column)?).map_err(StoreError::internal);
+    Ok((number("transfers")?, number("bytes")?))
 }
 
 /// Reads one row of [`SELECT_TOTALS`].

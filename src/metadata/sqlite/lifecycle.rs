@@ -59,12 +59,14 @@ impl SqliteStore {
         Ok(is_deleted)
     }
 
-    pub(super) async fn forget(&self, id: TransferId) -> Result<(), StoreError> {
+    pub(super) async fn forget(&self, id: TransferId) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         sql::access::give_back(&mut *tx, id).await?;
-        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::MARK_SWEPT] {
+        for statement in [sql::DELETE_CHUNKS, sql::DELETE_SEALED_METADATA, sql::lease::DELETE_LEASES] {
             sqlx::query(statement).bind(id.as_str()).execute(&mut *tx).await?;
         }
-        tx.commit().await
+        let noted = sqlx::query(sql::MARK_SWEPT).bind(id.as_str()).fetch_optional(&mut *tx).await?;
+        tx.commit().await?;
+        sql::swept_bytes(noted.as_ref())
     }
 }

@@ -111,6 +111,8 @@ pub struct SweepMetrics {
     pub failed: IntCounter,
     /// How long a round took.
     pub seconds: Histogram,
+    /// Sealed bytes of what has ended and is not removed yet, as of the last round.
+    pub waiting_bytes: IntGauge,
 }
 
 impl SweepMetrics {
@@ -124,6 +126,10 @@ impl SweepMetrics {
                 "haulier_sweep_seconds",
                 "How long a round of the sweep took.",
                 &LONG_SECONDS,
+            )?,
+            waiting_bytes: families.gauge(
+                "haulier_sweep_waiting_bytes",
+                "Sealed bytes of what has ended and is not removed yet, after the last round of the sweep.",
             )?,
         })
     }

@@ -25,6 +25,7 @@ pub(super) struct StoreMetrics {
     acquires: IntCounterVec,
     acquire_seconds: CounterVec,
     swept: IntCounter,
+    swept_bytes: IntCounter,
 }
 
 impl StoreMetrics {
@@ -71,6 +72,7 @@ impl StoreMetrics {
                 &["pool"],
             )?)?,
             swept: families.counter("haulier_swept_transfers_total", "Transfers whose bytes the sweep removed.")?,
+            swept_bytes: families.counter("haulier_swept_bytes_total", "Sealed bytes that the sweep removed.")?,
         })
     }
 
@@ -87,6 +89,7 @@ impl StoreMetrics {
             steps: self.steps(&self.database_seconds, backend),
             batch_records: self.batch_records.with_label_values(&[backend]),
             swept: self.swept.clone(),
+            swept_bytes: self.swept_bytes.clone(),
             families: self.clone(),
         }
     }
@@ -172,6 +175,8 @@ pub struct DatabaseMetrics {
     pub batch_records: Histogram,
     /// Transfers that were noted as swept.
     pub swept: IntCounter,
+    /// Their sealed bytes.
+    pub swept_bytes: IntCounter,
     families: StoreMetrics,
 }
 

@@ -18,7 +18,7 @@ use crate::entropy::SystemEntropy;
 use crate::metadata::sqlite::SqliteStore;
 use crate::metadata::{ChunkRecord, Expiry, MetadataStore, NewTransfer, Recorded, Shape, Step, StoredState, Transfer};
 use crate::store::BufferUse;
-use crate::transfer::state::Limits;
+use crate::transfer::state::{LeaseTimes, Limits};
 
 type Meanwhile = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -110,6 +110,7 @@ impl Ward {
             upload_expiry: day,
             client_timeout: day,
             sweep_grace: day,
+            leases: LeaseTimes::default(),
         };
         let store: Arc<dyn MetadataStore> = Arc::<SqliteStore>::clone(&metadata);
         let transfers = Transfers::new(store, blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), limits);
@@ -158,6 +159,8 @@ fn row() -> Transfer {
         download_token_hash: None,
         max_downloads: 0,
         download_count: 0,
+        held: 0,
+        abandoned_bytes: 0,
         created_at: now,
         upload_expires_at: later,
         expiry: Expiry::At(later),

@@ -21,7 +21,7 @@ impl Transfers {
         now: Timestamp,
     ) -> Result<PayloadCompleted, TransferError> {
         let id = transfer.id;
-        if transfer.state == StoredState::Completed {
+        if matches!(transfer.state, StoredState::Completed | StoredState::Exhausted) {
             return Ok(response(&transfer));
         }
         for _ in 0..MAX_TRIES {
@@ -44,7 +44,7 @@ impl Transfers {
                     continue;
                 }
                 // Our meta.json may have overwritten the winner's.
-                Liveness::Completed => return Ok(response(&self.save_latest(found, now).await?)),
+                Liveness::Completed | Liveness::Exhausted => return Ok(response(&self.save_latest(found, now).await?)),
                 Liveness::Deleted => TransferError::Deleted,
                 Liveness::Expired => TransferError::Expired,
             };

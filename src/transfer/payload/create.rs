@@ -16,10 +16,6 @@ impl Transfers {
     /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed.
     pub async fn create_payload(&self, asked: &CheckedPayload) -> Result<PayloadCreated, TransferError> {
         let now = self.clock.now();
-        // A limit that nothing enforces must not be accepted.
-        if asked.max_downloads > 0 {
-            return Err(TransferError::DownloadLimitUnsupported);
-        }
         let expiry = self.payload_expiry(asked.expires_at, now)?;
         // Nobody can repeat this request; only its own second try after a lost answer finds its own row.
         let create_digest: Digest = blake3::hash(&self.entropy.bytes()).into();
@@ -82,6 +78,8 @@ impl Transfers {
             download_token_hash: None,
             max_downloads: asked.max_downloads,
             download_count: 0,
+            held: 0,
+            abandoned_bytes: 0,
             created_at: now,
             upload_expires_at: state::after(now, self.limits.upload_expiry),
             expiry,

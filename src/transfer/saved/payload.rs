@@ -5,7 +5,7 @@ use haulier_wire::{ByteLen, Timestamp, TransferKind};
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, Unreadable};
-use crate::metadata::{Digest, Expiry, Payload, PayloadUpload, Shape, StoredState, Transfer};
+use crate::metadata::{Digest, Expiry, Payload, PayloadUpload, Shape, Transfer};
 
 /// A payload and the upload that complete has frozen.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Saved {
         Ok(Transfer {
             id: self.transfer_id,
             kind: TransferKind::Payload,
-            state: StoredState::Completed,
+            state: self.state(),
             create_digest,
             stored_chunks: 0,
             stored_bytes: payload.upload.map_or(0, |upload| upload.len),
@@ -73,6 +73,8 @@ impl Saved {
             download_token_hash: self.download_token_hash.clone(),
             max_downloads: self.max_downloads,
             download_count: self.download_count,
+            held: self.download_count,
+            abandoned_bytes: 0,
             created_at: self.created_at,
             upload_expires_at: completed_at,
             expiry: Expiry::At(self.expires_at.ok_or(Unreadable::Shape)?),

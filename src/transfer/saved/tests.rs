@@ -30,6 +30,8 @@ fn full() -> Transfer {
         download_token_hash: Some(TokenHash::from_digest(&[7; 32])),
         max_downloads: 5,
         download_count: 3,
+        held: 3,
+        abandoned_bytes: 0,
         created_at: at(0),
         upload_expires_at: at(10),
         expiry: Expiry::At(at(20)),

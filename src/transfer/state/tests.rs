@@ -24,6 +24,7 @@ fn limits() -> Limits {
         upload_expiry: Duration::from_secs(7 * DAY),
         client_timeout: Duration::from_secs(30),
         sweep_grace: Duration::from_secs(3600),
+        leases: LeaseTimes::default(),
     }
 }
 
@@ -42,6 +43,8 @@ fn row(state: StoredState, upload_expires_at: i64, expiry: Expiry) -> Transfer {
         download_token_hash: None,
         max_downloads: 0,
         download_count: 0,
+        held: 0,
+        abandoned_bytes: 0,
         created_at: at(0),
         upload_expires_at: at(upload_expires_at),
         expiry,
@@ -64,12 +67,32 @@ fn a_row_means_something_else_once_its_time_has_come() {
         (State::Completed, 100, Expiry::At(at(200)), 150, Liveness::Completed),
         (State::Completed, 100, Expiry::At(at(200)), 199, Liveness::Completed),
         (State::Completed, 100, Expiry::At(at(200)), 200, Liveness::Expired),
+        (State::Exhausted, 100, Expiry::At(at(200)), 199, Liveness::Exhausted),
+        (State::Exhausted, 100, Expiry::At(at(200)), 200, Liveness::Expired),
         (State::Deleted, 100, Expiry::At(at(200)), 50, Liveness::Deleted),
         (State::Deleted, 100, Expiry::At(at(200)), 300, Liveness::Deleted),
     ];
     for (state, upload, expiry, now, expected) in cases {
         assert_eq!(liveness(&row(state, upload, expiry), at(now)), expected, "{state:?} {upload} {expiry:?} {now}");
     }
+}
+
+#[test]
+fn every_event_leads_from_every_state_to_one_or_to_none() {
+    use Event::{Complete, Delete, Expire, SpendLast};
+    use Liveness::{Completed, Deleted, Exhausted, Expired, Pending};
+    let events = [Complete, SpendLast, Delete, Expire];
+    let table = [
+        (Pending, [Some(Completed), None, Some(Deleted), Some(Expired)]),
+        (Completed, [None, Some(Exhausted), Some(Deleted), Some(Expired)]),
+        (Exhausted, [None, None, Some(Deleted), Some(Expired)]),
+        (Expired, [None, None, Some(Deleted), None]),
+        (Deleted, [None, None, None, None]),
+    ];
+    for (from, expected) in table {
+        assert_eq!(events.map(|event| next(from, event)), expected, "{from:?}");
+    }
+    assert_eq!(TRANSITIONS.len(), table.iter().flat_map(|(_, to)| to).flatten().count(), "each once");
 }
 
 #[test]

@@ -135,6 +135,7 @@ impl OneChunk {
             upload_expiry: Duration::from_secs(3600),
             client_timeout: Duration::from_secs(30),
             sweep_grace: Duration::ZERO,
+            leases: state::LeaseTimes::default(),
         };
         let blob_store: Arc<DiskStore> = Arc::clone(&blobs);
         let transfers =

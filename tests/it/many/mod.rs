@@ -3,6 +3,7 @@
 //! `make soak` runs them longer.
 
 mod ends;
+mod leases;
 mod one_transfer;
 mod races;
 mod start;

@@ -14,19 +14,18 @@ async fn migrate_says_from_where_to_where() {
     let data = folder.path().join("data");
     let output = operate(&data, &["migrate"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(stdout(&output), "the database is new: schema version 4\n");
+    assert_eq!(stdout(&output), "the database is new: schema version 5\n");
     // As the version before left it.
-    let undone = "DELETE FROM _sqlx_migrations WHERE version = 4; DROP TABLE access_tokens; DROP TABLE server_usage;
-        ALTER TABLE transfers DROP COLUMN access_token_hash; ALTER TABLE transfers DROP COLUMN counted_bytes;
-        ALTER TABLE transfers DROP COLUMN token_counted_bytes; ALTER TABLE transfers DROP COLUMN is_open";
+    let undone = "DELETE FROM _sqlx_migrations WHERE version = 5; DROP TABLE leases;
+        ALTER TABLE transfers DROP COLUMN held; ALTER TABLE transfers DROP COLUMN abandoned_bytes";
     execute(&data, undone).await;
     let output = operate(&data, &["migrate"]).await;
-    assert_eq!(stdout(&output), "the database went from schema version 3 to 4\n", "{output:?}");
+    assert_eq!(stdout(&output), "the database went from schema version 4 to 5\n", "{output:?}");
     let server = start(&data);
     let output = operate(&data, &["migrate"]).await;
-    assert_eq!(stdout(&output), "the database is up to date: schema version 4\n", "beside a server: {output:?}");
+    assert_eq!(stdout(&output), "the database is up to date: schema version 5\n", "beside a server: {output:?}");
     drop(server);
-    execute(&data, "UPDATE _sqlx_migrations SET version = 99 WHERE version = 4").await;
+    execute(&data, "UPDATE _sqlx_migrations SET version = 99 WHERE version = 5").await;
     for command in [&["migrate"][..], &["stats"], &["doctor"], &["rebuild"]] {
         let output = operate(&data, command).await;
         assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
@@ -56,7 +55,7 @@ async fn nothing_is_made_where_no_server_was() {
     drop(start(&data));
     execute(&data, "DELETE FROM _sqlx_migrations").await;
     let output = operate(&data, &["stats"]).await;
-    assert!(stderr(&output).contains("this program needs 4: run haulier-server migrate"), "{output:?}");
+    assert!(stderr(&output).contains("this program needs 5: run haulier-server migrate"), "{output:?}");
 }
 
 #[tokio::test]

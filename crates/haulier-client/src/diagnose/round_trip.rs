@@ -228,7 +228,7 @@ impl Trial {
         let link = link.ok_or(Trouble::At("fetching", Error::Internal("the link cannot be written")))?;
         let keys = ReadKeys::new(&link, None, None).map_err(|_| Trouble::Differs)?;
         let (id, token) = (link.id, keys.download_token());
-        let manifest = api.manifest(id, token.as_str()).await.map_err(read)?;
+        let manifest = api.manifest(id, token.as_str(), None).await.map_err(read)?;
         let checked = check_manifest(&manifest, link.mode.key_mode(), &id).map_err(|_| Trouble::Differs)?;
         let Ok(Unlocked::Full(opened)) = checked.unlock(&keys) else { return Err(Trouble::Differs) };
         let len = opened.layout().sealed_len(ChunkIndex::MIN).unwrap_or_default();
@@ -238,7 +238,7 @@ impl Trial {
         let mut sealed = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
         let begun = Instant::now();
         let mut arrival = Arrival::new(&mut sealed, len);
-        api.get_chunk((id, 0), token.as_str(), &mut arrival, &watch()).await.map_err(read)?;
+        api.get_chunk((id, 0), (token.as_str(), None), &mut arrival, &watch()).await.map_err(read)?;
         let down = begun.elapsed();
         let plaintext = Arc::clone(&self.plaintext);
         let same = blocking(move || {

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 
 use super::floor::Floor;
-use super::{Api, CallError, Watch, again, answer};
+use super::{Api, CallError, Watch, again, answer, with_lease};
 
 /// A chunk that takes longer is kept while it arrives, this often: an end of the process costs no more than that, and a
 /// chunk of a fast network is never written twice.
@@ -130,11 +130,12 @@ impl Api {
     pub(crate) async fn get_chunk(
         &self,
         (id, index): (TransferId, u32),
-        download: &str,
+        (download, lease): (&str, Option<&str>),
         arrival: &mut Arrival<'_>,
         watch: &Watch,
     ) -> Result<(), CallError> {
         let mut request = self.client.get(self.server.chunk_url("download", id, index)).bearer_auth(download);
+        request = with_lease(request, lease)?;
         let rest = arrival.rest();
         let asked_for_rest = rest.is_some();
         if let Some((range, etag)) = rest {

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haulier_wire::api::{
-    ChunkResponse, CompleteResponse, CreateRequest, CreateResponse, DeleteResponse, DeleteStatus, Info, Manifest,
-    ServerConfig, UpdateRequest, UploadStatus,
+    ChunkResponse, CompleteResponse, CreateRequest, CreateResponse, DeleteResponse, DeleteStatus, Info,
+    LeaseEndResponse, LeaseResponse, Manifest, ServerConfig, UpdateRequest, UploadStatus,
 };
 use haulier_wire::limit::MAX_JSON_BODY_BYTES;
 use haulier_wire::{TransferId, header};
@@ -144,8 +144,51 @@ impl Api {
         json(self.client.get(self.server.transfer_url("info", id))).await
     }
 
-    pub(crate) async fn manifest(&self, id: TransferId, download: &str) -> Result<Manifest, CallError> {
-        json(self.client.get(self.server.transfer_url("manifest", id)).bearer_auth(download)).await
+    pub(crate) async fn manifest(
+        &self,
+        id: TransferId,
+        download: &str,
+        lease: Option<&str>,
+    ) -> Result<Manifest, CallError> {
+        let request = self.client.get(self.server.transfer_url("manifest", id)).bearer_auth(download);
+        json(with_lease(request, lease)?).await
+    }
+
+    /// Takes a place in a transfer with a limit, or finds that the token has one.
+    pub(crate) async fn take_lease(
+        &self,
+        (id, download): (TransferId, &str),
+        lease: &str,
+    ) -> Result<LeaseResponse, CallError> {
+        let request = self.client.post(self.server.lease_url(id)).bearer_auth(download).header(CONTENT_LENGTH, 0);
+        json(with_lease(request, Some(lease))?).await
+    }
+
+    /// Says that the download is complete.
+    pub(crate) async fn commit_lease(
+        &self,
+        (id, download): (TransferId, &str),
+        lease: &str,
+    ) -> Result<LeaseResponse, CallError> {
+        let request = self.client.post(self.server.lease_commit_url(id)).bearer_auth(download);
+        json(with_lease(request.header(CONTENT_LENGTH, 0), Some(lease))?).await
+    }
+
+    /// Gives the place back.
+    pub(crate) async fn give_back_lease(
+        &self,
+        (id, download): (TransferId, &str),
+        lease: &str,
+    ) -> Result<LeaseEndResponse, CallError> {
+        let request = self.client.delete(self.server.lease_url(id)).bearer_auth(download);
+        json(with_lease(request, Some(lease))?).await
+    }
+}
+
+fn with_lease(request: RequestBuilder, lease: Option<&str>) -> Result<RequestBuilder, CallError> {
+    match lease {
+        Some(token) => Ok(request.header(header::LEASE, secret_value(token)?)),
+        None => Ok(request),
     }
 }
 
@@ -195,8 +238,7 @@ async fn capped_body(response: &mut Response) -> Result<Vec<u8>, CallError> {
 }
 
 fn secret_value(token: &str) -> Result<HeaderValue, CallError> {
-    let mut value =
-        HeaderValue::from_str(token).map_err(|_| CallError::Unsendable("the access token cannot be sent"))?;
+    let mut value = HeaderValue::from_str(token).map_err(|_| CallError::Unsendable("a token cannot be sent"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -83,6 +83,8 @@ fn problem_error(problem: &Problem, role: Role) -> Error {
         (ProblemType::TransferNotFound, _) => Error::NotFound,
         (ProblemType::TransferDeleted, _) => Error::Deleted,
         (ProblemType::TransferExpired, _) => Error::Expired,
+        (ProblemType::TransferExhausted | ProblemType::LeaseUsedUp, _) => Error::Exhausted,
+        (ProblemType::PlacesTaken, _) => Error::PlacesTaken,
         (ProblemType::TransferPending, _) => Error::Pending,
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Access { given }) => Error::AccessToken { given },
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => {

@@ -84,6 +84,16 @@ impl Server {
         self.at(&["api", "transfers", verb, id.as_str(), "chunk", &index.to_string()])
     }
 
+    /// `/api/transfers/lease/{id}`.
+    pub(super) fn lease_url(&self, id: TransferId) -> Url {
+        self.transfer_url("lease", id)
+    }
+
+    /// `/api/transfers/lease/{id}/commit`.
+    pub(super) fn lease_commit_url(&self, id: TransferId) -> Url {
+        self.at(&["api", "transfers", "lease", id.as_str(), "commit"])
+    }
+
     fn at(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {

@@ -8,6 +8,7 @@ use haulier_wire::TransferId;
 use haulier_wire::api::{Info, TransferState};
 use tokio::time::sleep;
 
+use super::lease::Lease;
 use super::options::{ReceiveOptions, parse_link};
 use crate::ambient::Ambient;
 use crate::error::{Error, IntegrityError};
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     pub(super) id: TransferId,
     pub(super) manifest: Unlocked,
     pub(super) token: DownloadToken,
+    /// Whether the transfer has a limit of downloads.
+    pub(super) is_limited: bool,
 }
 
 impl Entry {
@@ -37,10 +40,11 @@ impl Entry {
         options: &ReceiveOptions,
         ambient: &Ambient,
         progress: Arc<dyn Progress>,
+        lease: &Lease,
     ) -> Result<Self, Error> {
         let link = parse_link(&options.link)?;
         let has_passphrase = link.mode.key_mode().has_passphrase();
-        let opened = Self::open_link(link, options, ambient, progress).await;
+        let opened = Self::open_link(link, options, ambient, progress, lease).await;
         opened.map_err(|error| match error {
             Error::WrongKey { .. } => Error::WrongKey { has_passphrase },
             other => other,
@@ -52,24 +56,25 @@ impl Entry {
         options: &ReceiveOptions,
         ambient: &Ambient,
         progress: Arc<dyn Progress>,
+        lease: &Lease,
     ) -> Result<Self, Error> {
         let api = Api::new(Server::parse(&link.base, options.allow_http)?)?;
         let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
         let door = Door { api, retry, progress };
         let (id, mode) = (link.id, link.mode.key_mode());
-        let info = Arc::new(door.completed(id, mode, options.wait).await?);
+        let info = Arc::new(door.completed(id, mode, options.wait, lease).await?);
         let (link, source) = (Arc::new(link), options.passphrase.clone().filter(|_| mode.has_passphrase()));
         let mut tries = source.as_ref().map_or(1, PassphraseSource::tries);
         loop {
             tries -= 1;
             let keys = keys(Arc::clone(&link), Arc::clone(&info), source.clone()).await?;
-            match door.unlock(&link, &keys).await {
+            match door.unlock(&link, &keys, lease).await {
                 // Whoever typed it can type it again.
                 Err(Error::WrongKey { .. }) if tries > 0 => {}
                 unlocked => {
                     let (manifest, token) = (unlocked?, keys.download_token());
                     let Door { api, retry, .. } = door;
-                    return Ok(Self { api, retry, id, manifest, token });
+                    return Ok(Self { api, retry, id, manifest, token, is_limited: info.limited });
                 }
             }
         }
@@ -84,12 +89,16 @@ struct Door {
 
 impl Door {
     /// Asks what anyone may know until the sender has finished.
-    async fn completed(&self, id: TransferId, mode: KeyMode, wait: bool) -> Result<Info, Error> {
+    async fn completed(&self, id: TransferId, mode: KeyMode, wait: bool, lease: &Lease) -> Result<Info, Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             let info = self.info(id, mode).await?;
-            if info.status == TransferState::Completed {
-                return Ok(info);
+            match info.status {
+                TransferState::Completed => return Ok(info),
+                // Whoever has a place is served on.
+                TransferState::Exhausted if lease.was_kept() => return Ok(info),
+                TransferState::Exhausted => return Err(Error::Exhausted),
+                TransferState::Pending => {}
             }
             if !wait {
                 return Err(Error::Pending);
@@ -111,9 +120,9 @@ impl Door {
     }
 
     /// Asks for the manifest, which these keys must fit.
-    async fn unlock(&self, link: &Link, keys: &ReadKeys) -> Result<Unlocked, Error> {
+    async fn unlock(&self, link: &Link, keys: &ReadKeys, lease: &Lease) -> Result<Unlocked, Error> {
         let token = keys.download_token();
-        let manifest = until_final!(self.retry, self.api.manifest(link.id, token.as_str()));
+        let manifest = until_final!(self.retry, self.api.manifest(link.id, token.as_str(), lease.token()));
         let manifest = manifest.map_err(|error| self.error(error))?;
         let checked = check_manifest(&manifest, link.mode.key_mode(), &link.id).map_err(manifest_error)?;
         checked.unlock(keys).map_err(manifest_error)

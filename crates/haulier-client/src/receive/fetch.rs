@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use haulier_format::{DownloadToken, Opened, SeedFirst};
 use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
+use haulier_wire::problem::ProblemType;
 use haulier_wire::{ChunkIndex, TransferId};
 
 use super::arriving::Spot;
+use super::lease::Lease;
 use crate::error::{Error, IntegrityError};
 use crate::http::{Api, Arrival, CallError, Retry, Role, Watch};
 use crate::progress::{Event, Progress};
@@ -17,13 +19,18 @@ use crate::window::{Buffer, Window};
 /// Bytes before the plaintext in an opened chunk: its iv.
 pub(super) const IV_BYTES: usize = 12;
 
+/// How often a lease is taken for one chunk: more often than that, there is something else.
+const LEASES_OF_A_CHUNK: u32 = 3;
+
 /// Everything that one get needs of the network, shared by its tasks.
 pub(super) struct Fetch {
     pub(super) api: Api,
     pub(super) retry: Retry,
     pub(super) progress: Arc<dyn Progress>,
     pub(super) window: Window,
+    pub(super) id: TransferId,
     pub(super) token: DownloadToken,
+    pub(super) lease: Lease,
 }
 
 /// The plaintext of chunk 0 of a SEED transfer, which had to open before anything else could happen.
@@ -107,10 +114,12 @@ impl Fetch {
             return Ok(());
         }
         let mut tries = self.retry.tries();
+        let mut leases = LEASES_OF_A_CHUNK;
         loop {
             let before = arrival.most();
             let lane = self.window.lane().await;
-            let answer = self.api.get_chunk((id, index), self.token.as_str(), &mut arrival, &watch).await;
+            let tokens = (self.token.as_str(), self.lease.token());
+            let answer = self.api.get_chunk((id, index), tokens, &mut arrival, &watch).await;
             match &answer {
                 Ok(()) => {
                     watch.succeeded();
@@ -119,12 +128,27 @@ impl Fetch {
                 Err(CallError::Again { .. }) => lane.broken(),
                 Err(_) => drop(lane),
             }
+            if leases > 0 && answer.as_ref().is_err_and(needs_lease) {
+                leases -= 1;
+                self.lease.take(&self.api, &self.retry, (id, self.token.as_str())).await?;
+                continue;
+            }
             if answer.is_err() && arrival.most() > before {
                 tries.progressed();
             }
             if let Some(answer) = tries.judge(answer).await {
                 return answer;
             }
+        }
+    }
+
+    /// Ends the lease, if there is one: with a word when all of it is there.
+    pub(super) async fn end_lease(&self, is_done: bool) {
+        let reader = (self.id, self.token.as_str());
+        if is_done {
+            self.lease.commit(&self.api, &self.retry, reader).await;
+        } else {
+            self.lease.end(&self.api, reader).await;
         }
     }
 
@@ -136,6 +160,11 @@ impl Fetch {
     pub(super) fn sealed_bytes(opened: &Opened, index: u32) -> u64 {
         ChunkIndex::new(index).and_then(|index| opened.layout().sealed_len(index)).unwrap_or(SEALED_OVERHEAD_BYTES)
     }
+}
+
+/// Whether the transfer has a limit by now, or the lease has ended while nothing moved.
+fn needs_lease(error: &CallError) -> bool {
+    matches!(error.problem(), Some(ProblemType::LeaseRequired | ProblemType::LeaseEnded))
 }
 
 /// Empties the place of a chunk's beginning, if there is one.

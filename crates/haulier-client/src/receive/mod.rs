@@ -11,6 +11,7 @@ mod download;
 mod entry;
 mod fetch;
 mod kept;
+mod lease;
 mod options;
 mod part;
 mod preview;
@@ -22,6 +23,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use haulier_format::{Opened, Unlocked};
+use haulier_wire::TransferId;
 use zeroize::Zeroizing;
 
 pub use options::{ReceiveOptions, Received, parse_link};
@@ -29,6 +31,7 @@ pub use preview::{Description, Preview, PreviewFile, peek};
 
 use crate::ambient::Ambient;
 use crate::error::Error;
+use crate::http::Role;
 use crate::progress::{Event, Notice, Progress};
 use crate::resume::machine_key;
 use crate::secret::blocking;
@@ -39,6 +42,7 @@ use download::Download;
 use entry::Entry;
 use fetch::{Fetch, First};
 use kept::{Kept, NotOpened, forget, take_along};
+use lease::Lease;
 use selection::Selection;
 use stream::Stream;
 use target::{Target, Undotted};
@@ -55,7 +59,19 @@ pub async fn receive(
     ambient: Ambient,
     progress: Arc<dyn Progress>,
 ) -> Result<Received, Error> {
-    let Ready { fetch, opened, first } = Ready::new(&options, &ambient, &progress).await?;
+    let ready = Ready::new(&options, &ambient, &progress, Lease::open).await?;
+    let fetch = Arc::clone(&ready.fetch);
+    let received = to_disk(ready, options, ambient, progress).await;
+    fetch.end_lease(received.is_ok()).await;
+    received
+}
+
+async fn to_disk(
+    Ready { fetch, opened, first }: Ready,
+    options: ReceiveOptions,
+    ambient: Ambient,
+    progress: Arc<dyn Progress>,
+) -> Result<Received, Error> {
     let selection = Selection::new(&opened, &options.only)?;
     let (size, files) = (selection.size(), selection.pieces.len());
     let (fetch_of_plan, opened_of_plan, told) = (Arc::clone(&fetch), Arc::clone(&opened), Arc::clone(&progress));
@@ -83,6 +99,7 @@ pub async fn receive(
     .await?;
     tell_before(&kept, found, undotted, progress.as_ref());
     let kept = Arc::new(kept);
+    let lease_of = Arc::clone(&fetch);
     let download =
         Download { fetch, opened: Arc::clone(&opened), kept: Arc::clone(&kept), progress: Arc::clone(&progress) };
     let outcome = async {
@@ -94,7 +111,10 @@ pub async fn receive(
     if let Err(error) = &outcome {
         let (part, is_for_good) = (kept.part_path().to_owned(), error.is_for_good());
         match clean_up(move || kept.close(is_for_good)).await {
-            true => progress.on(Event::Notice(Notice::Kept { path: part })),
+            true => {
+                lease_of.lease.is_needed();
+                progress.on(Event::Notice(Notice::Kept { path: part }));
+            }
             false if part.symlink_metadata().is_ok() => progress.on(Event::Notice(Notice::NotOurs { path: part })),
             false => {}
         }
@@ -114,7 +134,19 @@ pub async fn receive_stream(
     progress: Arc<dyn Progress>,
     output: impl Write + Send + 'static,
 ) -> Result<Received, Error> {
-    let Ready { fetch, opened, first } = Ready::new(&options, &ambient, &progress).await?;
+    let ready = Ready::new(&options, &ambient, &progress, Lease::for_one_run).await?;
+    let fetch = Arc::clone(&ready.fetch);
+    let received = to_stream(ready, options, progress, output).await;
+    fetch.end_lease(received.is_ok()).await;
+    received
+}
+
+async fn to_stream(
+    Ready { fetch, opened, first }: Ready,
+    options: ReceiveOptions,
+    progress: Arc<dyn Progress>,
+    output: impl Write + Send + 'static,
+) -> Result<Received, Error> {
     let selection = Selection::new(&opened, &options.only)?;
     if selection.pieces.len() != 1 {
         return Err(Error::SeveralFiles { count: selection.pieces.len() });
@@ -159,26 +191,56 @@ struct Ready {
 }
 
 impl Ready {
-    async fn new(options: &ReceiveOptions, ambient: &Ambient, progress: &Arc<dyn Progress>) -> Result<Self, Error> {
-        let entry = Entry::open(options, ambient, Arc::clone(progress)).await;
-        if let Err(Error::Deleted | Error::Expired) = &entry {
-            let (id, output) = (parse_link(&options.link)?.id, options.output.clone());
+    async fn new(
+        options: &ReceiveOptions,
+        ambient: &Ambient,
+        progress: &Arc<dyn Progress>,
+        lease: impl FnOnce(&ReceiveOptions, TransferId, &Ambient) -> Lease + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (id, options_of_lease, ambient_of_lease) =
+            (parse_link(&options.link)?.id, options.clone(), ambient.clone());
+        let lease = blocking(move || Ok(lease(&options_of_lease, id, &ambient_of_lease))).await?;
+        let entry = Self::enter(options, ambient, progress, &lease).await;
+        if let Err(Error::Deleted | Error::Expired | Error::Exhausted) = &entry {
+            lease.forget_token();
+            let output = options.output.clone();
             let stay = clean_up(move || forget(&id, output.as_deref())).await;
             for path in stay {
                 progress.on(Event::Notice(Notice::NotOurs { path }));
             }
         }
-        let Entry { api, retry, id, manifest, token } = entry?;
+        let Entry { api, retry, id, manifest, token, .. } = entry?;
         let window = Window::new(options.window_bytes, options.parallel);
-        let fetch = Arc::new(Fetch { api, retry, progress: Arc::clone(progress), window, token });
+        let fetch = Arc::new(Fetch { api, retry, progress: Arc::clone(progress), window, id, token, lease });
         let (opened, first) = match manifest {
             Unlocked::Full(opened) => (opened, None),
             Unlocked::Seed(seed) => {
                 progress.on(Event::Notice(Notice::NoMetadata));
-                let (opened, first) = fetch.open_seed(id, seed).await?;
+                let (opened, first) = match fetch.open_seed(id, seed).await {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        fetch.end_lease(false).await;
+                        return Err(error);
+                    }
+                };
                 (opened, Some(first))
             }
         };
         Ok(Self { fetch, opened: Arc::new(opened), first })
+    }
+
+    /// Finds that the keys fit, and takes a place where the transfer has a limit: not before, and before any chunk.
+    async fn enter(
+        options: &ReceiveOptions,
+        ambient: &Ambient,
+        progress: &Arc<dyn Progress>,
+        lease: &Lease,
+    ) -> Result<Entry, Error> {
+        let entry = Entry::open(options, ambient, Arc::clone(progress), lease).await?;
+        if entry.is_limited {
+            let taken = lease.take(&entry.api, &entry.retry, (entry.id, entry.token.as_str())).await;
+            taken.map_err(|error| error.into_error(entry.api.server().base(), Role::Download))?;
+        }
+        Ok(entry)
     }
 }

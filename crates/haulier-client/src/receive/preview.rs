@@ -6,10 +6,12 @@ use haulier_format::Unlocked;
 use haulier_wire::TransferId;
 
 use super::entry::Entry;
-use super::options::ReceiveOptions;
+use super::lease::Lease;
+use super::options::{ReceiveOptions, parse_link};
 use crate::ambient::Ambient;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::secret::blocking;
 
 /// What a transfer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,10 @@ pub struct PreviewFile {
 /// # Errors
 /// Those of [`receive`](crate::receive) up to the first chunk.
 pub async fn peek(options: ReceiveOptions, ambient: Ambient, progress: Arc<dyn Progress>) -> Result<Preview, Error> {
-    let entry = Entry::open(&options, &ambient, progress).await?;
+    let id = parse_link(&options.link)?.id;
+    let (of_lease, ambient_of_lease) = (options.clone(), ambient.clone());
+    let lease = blocking(move || Ok(Lease::open(&of_lease, id, &ambient_of_lease))).await?;
+    let entry = Entry::open(&options, &ambient, progress, &lease).await?;
     let (layout, metadata) = match &entry.manifest {
         Unlocked::Full(opened) => (opened.layout(), opened.metadata()),
         Unlocked::Seed(seed) => (seed.claimed_layout(), None),

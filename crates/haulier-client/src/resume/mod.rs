@@ -214,7 +214,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn private_folders(path: &Path) -> io::Result<()> {
+pub(crate) fn private_folders(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -226,7 +226,7 @@ fn check_own(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file of mode 0600 whole or not at all, and makes it durable with its name.
-fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
     let staged = path.with_extension("new");
     let _ = fs::remove_file(&staged);
     let mut file = private_file(&staged)?;

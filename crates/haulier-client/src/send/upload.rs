@@ -49,7 +49,7 @@ impl Sender {
         if status.transfer_id != id {
             return Err(Stop::Never(IntegrityError::OtherTransfer.into()));
         }
-        if status.state == TransferState::Completed {
+        if status.state != TransferState::Pending {
             return Ok(Vec::new());
         }
         let total_chunks = upload.state.create.total_chunks.get();

@@ -189,7 +189,10 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::WrongKey, "Set HAULIER_ACCESS_TOKEN to the token that the server's owner gave you.")
         }
         Error::NotFound => (Exit::Gone, "Check the link and its host; a transfer that ended may also be forgotten."),
-        Error::Deleted | Error::Expired => (Exit::Gone, "Ask the sender to send it again."),
+        Error::Deleted | Error::Expired | Error::Exhausted => (Exit::Gone, "Ask the sender to send it again."),
+        Error::PlacesTaken => {
+            (Exit::Unavailable, "Try again later: whoever gives up leaves a place. Or ask the sender to allow more.")
+        }
         Error::Pending => (Exit::Pending, "Try again when the sender has finished, or add --wait."),
         Error::Unavailable { .. } => (
             Exit::Unavailable,

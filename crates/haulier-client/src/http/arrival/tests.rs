@@ -37,7 +37,9 @@ async fn ask(answers: &[&str]) -> (Vec<Result<(), CallError>>, Vec<u8>, Vec<Stri
     {
         let mut arrival = Arrival::new(&mut bytes, BODY.len() as u64);
         for _ in 0..count {
-            outcomes.push(api.get_chunk(("0a".repeat(16).parse().unwrap(), 3), "token", &mut arrival, &watch).await);
+            outcomes.push(
+                api.get_chunk(("0a".repeat(16).parse().unwrap(), 3), ("token", None), &mut arrival, &watch).await,
+            );
         }
     }
     (outcomes, bytes, server.await.unwrap())
@@ -148,7 +150,7 @@ async fn kept(pieces: &'static [&str], pause: Duration, shelf: Noted) -> Vec<(St
     let (watch, shelf, mut bytes) = (Watch::new(Arc::new(Silent)), Arc::new(shelf), Vec::new());
     let mut arrival = Arrival::new(&mut bytes, BODY.len() as u64);
     arrival.keep_on(Arc::<Noted>::clone(&shelf));
-    api.get_chunk(("0a".repeat(16).parse().unwrap(), 3), "token", &mut arrival, &watch).await.unwrap();
+    api.get_chunk(("0a".repeat(16).parse().unwrap(), 3), ("token", None), &mut arrival, &watch).await.unwrap();
     assert!(arrival.is_whole());
     assert_eq!(bytes, BODY);
     server.await.unwrap();

@@ -79,6 +79,7 @@ fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
     let state = match info.status {
         TransferState::Pending => "the sender is still uploading",
         TransferState::Completed => "complete",
+        TransferState::Exhausted => "every download is spent",
     };
     let pieces = match info.total_chunks.map(haulier_wire::ChunkCount::get) {
         Some(1) => "1 chunk".to_owned(),

@@ -1,0 +1,224 @@
+//! Leases: with a limit of downloads, each takes a place first, and every body pays for its bytes before they leave.
+//!
+//! [`Transfers::admit`] is the one point that every body of every read passes. What it gives is a [`Toll`], which the
+//! body carries; whoever sends bytes asks it before and tells it after.
+
+use haulier_wire::api::{LeaseEnd, LeaseEndResponse, LeaseResponse};
+use haulier_wire::encoding::to_hex;
+use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
+
+use super::access::Reader;
+use super::state::{self, Liveness};
+use super::{Token, TransferError, Transfers};
+use crate::metadata::{Committed, Ended, Lease, LeaseKey, Taken, Transfer};
+use crate::store::StoreError;
+
+mod toll;
+
+pub use toll::Toll;
+
+/// What reading a transfer costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// All that it has to read.
+    pub payload_bytes: u64,
+    /// Whether it has a limit. Without one everything is free.
+    pub is_limited: bool,
+    /// Whether a read without a lease takes one of its own, which ends with the response.
+    pub takes_own: bool,
+}
+
+impl Terms {
+    /// What reading a part of this transfer costs. The clients of older systems know of no leases.
+    #[must_use]
+    pub fn of(transfer: &Transfer) -> Self {
+        Self {
+            transfer_id: transfer.id,
+            payload_bytes: payload_bytes(transfer),
+            is_limited: transfer.max_downloads > 0,
+            takes_own: transfer.kind != TransferKind::Full,
+        }
+    }
+
+    /// The same for a read of everything, which takes a lease of its own.
+    #[must_use]
+    pub fn of_whole(transfer: &Transfer) -> Self {
+        Self { takes_own: true, ..Self::of(transfer) }
+    }
+}
+
+/// Sealed bytes of a completed transfer.
+fn payload_bytes(transfer: &Transfer) -> u64 {
+    transfer.stored_bytes
+}
+
+impl Transfers {
+    /// Lets a body of `len` bytes begin: its first step is paid when this returns.
+    ///
+    /// # Errors
+    /// [`TransferError::LeaseRequired`], [`TransferError::LeaseEnded`], [`TransferError::LeaseUsedUp`];
+    /// [`TransferError::PlacesTaken`] and [`TransferError::Exhausted`] for a read that takes a lease of its own.
+    pub async fn admit(&self, terms: Terms, reader: &Reader, len: u64) -> Result<Toll, TransferError> {
+        if !terms.is_limited {
+            return Ok(Toll::free());
+        }
+        let (key, is_own) = match &reader.lease {
+            Some(token) => (key(terms.transfer_id, token), false),
+            None if terms.takes_own => (self.own_lease(&terms).await?, true),
+            None => return Err(TransferError::LeaseRequired),
+        };
+        let mut toll = Toll::new(self.clone(), key, terms.payload_bytes, is_own);
+        toll.pay(len).await?;
+        Ok(toll)
+    }
+
+    /// Takes a place, or finds the lease that the reader has.
+    ///
+    /// # Errors
+    /// As every read; [`TransferError::LeaseRequired`] without a lease token; [`TransferError::PlacesTaken`] and
+    /// [`TransferError::Exhausted`] when there is no place.
+    pub async fn take_lease(&self, id: TransferId, reader: &Reader) -> Result<LeaseResponse, TransferError> {
+        let transfer = self.opened_for(id, reader).await?;
+        let token = reader.lease.as_ref().ok_or(TransferError::LeaseRequired)?;
+        let payload_bytes = payload_bytes(&transfer);
+        if transfer.max_downloads == 0 {
+            return Ok(response(id, payload_bytes, None));
+        }
+        let lease = self.place(&key(id, token), payload_bytes).await?;
+        Ok(response(id, payload_bytes, lease.as_ref()))
+    }
+
+    /// Spends the place of the reader's lease: the download is complete.
+    ///
+    /// # Errors
+    /// As every read; [`TransferError::LeaseEnded`].
+    pub async fn commit_lease(&self, id: TransferId, reader: &Reader) -> Result<LeaseResponse, TransferError> {
+        let transfer = self.opened_for(id, reader).await?;
+        let key = key(id, reader.lease.as_ref().ok_or(TransferError::LeaseRequired)?);
+        match self.metadata.commit_lease(&key, self.clock.now(), self.limits.leases).await? {
+            Committed::Ended => return Err(TransferError::LeaseEnded),
+            Committed::New => self.save_count(id).await,
+            Committed::Same | Committed::Free => {}
+        }
+        let lease = self.metadata.lease(&key).await?;
+        Ok(response(id, payload_bytes(&transfer), lease.as_ref()))
+    }
+
+    /// Gives the place of the reader's lease back, unless it is spent.
+    ///
+    /// # Errors
+    /// As every read; [`TransferError::LeaseRequired`] without a lease token.
+    pub async fn give_back_lease(&self, id: TransferId, reader: &Reader) -> Result<LeaseEndResponse, TransferError> {
+        self.opened_for(id, reader).await?;
+        let key = key(id, reader.lease.as_ref().ok_or(TransferError::LeaseRequired)?);
+        let status = match self.end_lease(&key, true).await? {
+            Ended::GivenBack => LeaseEnd::GivenBack,
+            Ended::Burnt | Ended::Spent => LeaseEnd::Spent,
+            Ended::Unknown => LeaseEnd::Ended,
+        };
+        Ok(LeaseEndResponse { transfer_id: id, status })
+    }
+
+    /// Whether the reader has a lease that is under way.
+    pub(super) async fn has_lease(&self, id: TransferId, reader: &Reader) -> Result<bool, StoreError> {
+        let Some(token) = &reader.lease else { return Ok(false) };
+        let lease = self.metadata.lease(&key(id, token)).await?;
+        Ok(lease.is_some_and(|lease| !lease.has_lapsed(self.clock.now(), self.limits.leases)))
+    }
+
+    /// Ends leases that have lapsed, of a few transfers at a time, until there are none.
+    pub(super) async fn end_lapsed_leases(&self, now: Timestamp) -> Result<(), StoreError> {
+        const BATCH: u32 = 64;
+        loop {
+            let ids = self.metadata.with_lapsed_leases(now, self.limits.leases, BATCH).await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            for id in ids {
+                self.end_lapsed_of(id, now).await?;
+            }
+        }
+    }
+
+    async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<(), StoreError> {
+        if self.metadata.end_lapsed_leases(id, now, self.limits.leases).await? {
+            self.save_count(id).await;
+        }
+        Ok(())
+    }
+
+    /// A lease that nobody else knows.
+    async fn own_lease(&self, terms: &Terms) -> Result<LeaseKey, TransferError> {
+        let token = Token::new(&to_hex(&[self.entropy.bytes(), self.entropy.bytes()].concat()));
+        let token = token.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a token of hex digits")))?;
+        let key = key(terms.transfer_id, &token);
+        self.place(&key, terms.payload_bytes).await?;
+        Ok(key)
+    }
+
+    /// Takes a place; before it says that there is none, lapsed leases give theirs back. `None`: without a limit by now.
+    async fn place(&self, key: &LeaseKey, payload_bytes: u64) -> Result<Option<Lease>, TransferError> {
+        let (id, times) = (key.transfer_id, self.limits.leases);
+        let now = self.clock.now();
+        let taken = match self.metadata.take_lease(key, payload_bytes, now, times).await? {
+            Taken::Same(lease) if lease.has_lapsed(now, times) => None,
+            Taken::Refused(row) if state::liveness(&row, now) == Liveness::Completed && row.max_downloads > 0 => None,
+            taken => Some(taken),
+        };
+        let taken = match taken {
+            Some(taken) => taken,
+            None => {
+                self.end_lapsed_of(id, now).await?;
+                self.metadata.take_lease(key, payload_bytes, now, times).await?
+            }
+        };
+        match taken {
+            Taken::New(lease) | Taken::Same(lease) => Ok(Some(lease)),
+            Taken::NotFound => Err(TransferError::NotFound),
+            Taken::Refused(row) => {
+                super::check_readable(&row, now)?;
+                if row.max_downloads == 0 { Ok(None) } else { Err(TransferError::PlacesTaken) }
+            }
+        }
+    }
+
+    async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
+        let ended = self.metadata.end_lease(key, keep_spent).await?;
+        if ended == Ended::Burnt {
+            self.save_count(key.transfer_id).await;
+        }
+        Ok(ended)
+    }
+
+    /// Writes meta.json after a place was spent. A reader who has paid must not wait for a store that is away: the
+    /// counter in the database is the one that counts, and this one is for a rebuild.
+    async fn save_count(&self, id: TransferId) {
+        let now = self.clock.now();
+        let saved = async { self.save_latest(self.present(id, now).await?, now).await };
+        match saved.await {
+            Ok(_) | Err(TransferError::Deleted | TransferError::Expired | TransferError::Exhausted) => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(transfer.id = %id, error, "meta.json does not hold the last count of downloads");
+            }
+        }
+    }
+}
+
+fn key(transfer_id: TransferId, token: &Token) -> LeaseKey {
+    LeaseKey { transfer_id, token_hash: token.hash() }
+}
+
+fn response(transfer_id: TransferId, payload_bytes: u64, lease: Option<&Lease>) -> LeaseResponse {
+    let bytes = |bytes| ByteLen::new(bytes).unwrap_or(ByteLen::MAX);
+    LeaseResponse {
+        transfer_id,
+        limited: lease.is_some(),
+        spent: lease.is_some_and(|lease| lease.is_spent),
+        payload_bytes: bytes(payload_bytes),
+        charged_bytes: bytes(lease.map_or(0, |lease| lease.charged_bytes)),
+        ends_at: lease.map(|lease| lease.ends_at),
+    }
+}

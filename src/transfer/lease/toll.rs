@@ -1,0 +1,167 @@
+//! What a body pays before its bytes leave.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use haulier_wire::Timestamp;
+
+use super::super::{TransferError, Transfers};
+use crate::blob::ByteStream;
+use crate::metadata::{Charged, Ended, LeaseKey};
+use crate::store::StoreError;
+
+/// Least bytes that are paid at a time.
+const MIN_STEP_BYTES: u64 = 1 << 20;
+/// A payload is paid in so many steps, if they are not smaller than that.
+const STEPS: u64 = 16;
+/// While bytes leave that are paid, the lease is kept from ending so often.
+const KEPT_EVERY: Duration = Duration::from_secs(60);
+
+/// Goes with a body, and lets its bytes leave. Dropped, it ends the lease that the body took for itself.
+#[derive(Debug)]
+pub struct Toll(Option<Box<Paying>>);
+
+#[derive(Debug)]
+struct Paying {
+    transfers: Transfers,
+    key: LeaseKey,
+    step: u64,
+    is_own: bool,
+    /// Bytes that are paid and have not left.
+    paid: u64,
+    paid_at: Timestamp,
+    /// The lease has ended with the last step: there is nothing to keep.
+    is_over: bool,
+}
+
+impl Toll {
+    /// Everything may leave.
+    #[must_use]
+    pub const fn free() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn new(transfers: Transfers, key: LeaseKey, payload_bytes: u64, is_own: bool) -> Self {
+        let step = payload_bytes.div_ceil(STEPS).max(MIN_STEP_BYTES);
+        let paid_at = transfers.clock.now();
+        Self(Some(Box::new(Paying { transfers, key, step, is_own, paid: 0, paid_at, is_over: false })))
+    }
+
+    /// Says how many of the next `rest` bytes, which are all that is left of the body, may leave: at least one, unless
+    /// `rest` is 0. Pays when need be.
+    ///
+    /// # Errors
+    /// [`TransferError::LeaseEnded`] and [`TransferError::LeaseUsedUp`]; then nothing more may leave.
+    pub async fn pay(&mut self, rest: u64) -> Result<u64, TransferError> {
+        let Some(paying) = &mut self.0 else { return Ok(rest) };
+        if paying.paid == 0 {
+            let bytes = paying.step.min(rest);
+            paying.charge(bytes, bytes == rest).await?;
+            paying.paid = bytes;
+        } else if paying.is_due() {
+            paying.charge(0, false).await?;
+        }
+        Ok(paying.paid.min(rest))
+    }
+
+    /// Notes that bytes have left.
+    pub fn passed(&mut self, bytes: u64) {
+        if let Some(paying) = &mut self.0 {
+            paying.paid = paying.paid.saturating_sub(bytes);
+        }
+    }
+
+    /// Has each piece of a body of `len` bytes pay before it comes out.
+    #[must_use]
+    pub fn over(self, bytes: ByteStream, len: u64) -> ByteStream {
+        if self.0.is_none() {
+            return bytes;
+        }
+        let state = Some((self, bytes, Bytes::new(), len));
+        stream::unfold(state, |state| async {
+            let (mut toll, mut bytes, mut piece, rest) = state?;
+            while piece.is_empty() {
+                match bytes.next().await? {
+                    Ok(next) => piece = next,
+                    Err(error) => return Some((Err(error), None)),
+                }
+            }
+            match toll.pay(rest.max(piece.len() as u64)).await {
+                Ok(paid) => {
+                    let len = usize::try_from(paid).unwrap_or(usize::MAX).min(piece.len());
+                    let leaves = piece.split_to(len);
+                    toll.passed(len as u64);
+                    Some((Ok(leaves), Some((toll, bytes, piece, rest.saturating_sub(len as u64)))))
+                }
+                Err(error) => Some((Err(io::Error::other(error)), None)),
+            }
+        })
+        .boxed()
+    }
+}
+
+impl Paying {
+    /// A clock that went back has paid in the future.
+    fn is_due(&self) -> bool {
+        if self.is_over {
+            return false;
+        }
+        let since = self.transfers.clock.now().duration_since(self.paid_at);
+        since.is_negative() || since.unsigned_abs() >= KEPT_EVERY
+    }
+
+    /// In a task of its own: what is charged is noted everywhere, also if the client goes away meanwhile.
+    ///
+    /// A lease of the body's own that stays unspent ends with the last step, and not after it: whoever has all of an
+    /// answer may ask for the next part, and must find the place free.
+    async fn charge(&mut self, bytes: u64, is_last: bool) -> Result<(), TransferError> {
+        let (transfers, key) = (self.transfers.clone(), self.key.clone());
+        self.paid_at = transfers.clock.now();
+        let ends = self.is_own && is_last;
+        let charged = tokio::spawn(async move { transfers.charge(&key, bytes, ends).await });
+        self.is_over = charged.await.map_err(StoreError::unavailable)??;
+        Ok(())
+    }
+}
+
+impl Transfers {
+    /// Whether the lease is over.
+    async fn charge(&self, key: &LeaseKey, bytes: u64, ends: bool) -> Result<bool, TransferError> {
+        match self.metadata.charge_lease(key, bytes, self.clock.now(), self.limits.leases).await? {
+            Charged::Charged { spends: true } => self.save_count(key.transfer_id).await,
+            Charged::Charged { spends: false } | Charged::Free => {}
+            Charged::UsedUp => return Err(TransferError::LeaseUsedUp),
+            Charged::Ended => return Err(TransferError::LeaseEnded),
+        }
+        Ok(ends && self.end_lease(key, true).await? == Ended::GivenBack)
+    }
+
+    /// What cannot be ended lapses.
+    async fn end_own(self, key: LeaseKey) {
+        match self.end_lease(&key, false).await {
+            // It may have been the last, and its bytes can go.
+            Ok(Ended::Spent) => self.sweep_due.notify_one(),
+            Ok(_) => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(transfer.id = %key.transfer_id, error, "a lease was not given back: it ends by itself");
+            }
+        }
+    }
+}
+
+impl Drop for Toll {
+    fn drop(&mut self) {
+        let Some(paying) = self.0.take() else { return };
+        if paying.is_own {
+            let Paying { transfers, key, .. } = *paying;
+            let runtime = transfers.runtime.clone();
+            runtime.spawn(transfers.end_own(key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
