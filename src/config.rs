@@ -11,12 +11,14 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::transfer::Token;
-use crate::transfer::state::{LeaseTimes, Limits, MIN_EXPIRY};
+use crate::transfer::state::Limits;
 
 mod blob_url;
 pub mod command;
 mod database;
+mod limits;
 mod network;
+pub mod token;
 mod unit;
 
 pub use blob_url::{BlobLocation, S3Location};
@@ -85,24 +87,8 @@ struct Settings {
     /// PEM file with the certificate's private key
     #[arg(long, env = "HAULIER_TLS_KEY", value_name = "FILE", global = true)]
     tls_key: Option<PathBuf>,
-    /// Largest file that a transfer may hold
-    #[arg(long, env = "HAULIER_MAX_FILE_SIZE", default_value = "8192TiB", value_name = "SIZE", global = true)]
-    max_file_size: String,
-    /// Most chunks of one transfer
-    #[arg(long, env = "HAULIER_MAX_CHUNKS", default_value = "1000000", value_name = "COUNT", global = true)]
-    max_chunks: String,
-    /// How long a transfer lives when its sender does not say
-    #[arg(long, env = "HAULIER_DEFAULT_EXPIRY", default_value = "7d", value_name = "TIME", global = true)]
-    default_expiry: String,
-    /// Longest life that a sender may ask for
-    #[arg(long, env = "HAULIER_MAX_EXPIRY", default_value = "365d", value_name = "TIME", global = true)]
-    max_expiry: String,
-    /// How long an unfinished upload lives after its last chunk
-    #[arg(long, env = "HAULIER_UPLOAD_EXPIRY", default_value = "7d", value_name = "TIME", global = true)]
-    upload_expiry: String,
-    /// A request body that pauses for longer is given up
-    #[arg(long, env = "HAULIER_CLIENT_TIMEOUT", default_value = "30s", value_name = "TIME", global = true)]
-    client_timeout: String,
+    #[command(flatten)]
+    limits: limits::Settings,
     /// Most connections at a time; one with HTTP/2 may hold 2 MiB that were sent and not read yet
     #[arg(long, env = "HAULIER_MAX_CONNECTIONS", default_value = "1024", value_name = "COUNT", global = true)]
     max_connections: String,
@@ -118,18 +104,6 @@ struct Settings {
     /// How often expired and abandoned transfers are removed from disk
     #[arg(long, env = "HAULIER_SWEEP_INTERVAL", default_value = "10m", value_name = "TIME", global = true)]
     sweep_interval: String,
-    /// How long the bytes of an expired transfer stay, so that running downloads can finish
-    #[arg(long, env = "HAULIER_SWEEP_GRACE", default_value = "1h", value_name = "TIME", global = true)]
-    sweep_grace: String,
-    /// How long a download of a transfer with a limit holds its place before its first byte
-    #[arg(long, env = "HAULIER_LEASE_UNUSED", default_value = "2m", value_name = "TIME", global = true)]
-    lease_unused: String,
-    /// How long it holds its place after its last byte, so that it can be resumed
-    #[arg(long, env = "HAULIER_LEASE_IDLE", default_value = "1h", value_name = "TIME", global = true)]
-    lease_idle: String,
-    /// How long it holds its place in all
-    #[arg(long, env = "HAULIER_LEASE_LONGEST", default_value = "1d", value_name = "TIME", global = true)]
-    lease_longest: String,
     /// A listener of its own for GET /metrics, such as 127.0.0.1:9090; without a token whoever reaches it may read
     #[arg(long, env = "HAULIER_METRICS_LISTEN", value_name = "ADDR:PORT", global = true)]
     metrics_listen: Option<String>,
@@ -218,8 +192,10 @@ impl Cli {
     /// The first setting that is wrong, by the name of its variable.
     pub fn check(self) -> anyhow::Result<(Command, Config)> {
         let command = self.command.unwrap_or(Command::Serve);
-        if let Command::Transfer(what) = command {
-            what.id()?;
+        match &command {
+            Command::Transfer(what) => drop(what.id()?),
+            Command::Token(what) => what.check()?,
+            _ => {}
         }
         Ok((command, Config::new(self.settings)?))
     }
@@ -227,7 +203,7 @@ impl Cli {
 
 impl Config {
     fn new(settings: Settings) -> anyhow::Result<Self> {
-        let limits = limits(&settings)?;
+        let limits = settings.limits.check()?;
         EnvFilter::try_new(&settings.log).context("HAULIER_LOG: not a log filter")?;
         let data_dir = settings.data_dir;
         let sweep_interval = unit::duration("HAULIER_SWEEP_INTERVAL", &settings.sweep_interval)?;
@@ -281,39 +257,6 @@ fn address(variable: &str, text: &str) -> anyhow::Result<SocketAddr> {
 fn metrics_token(text: &str) -> anyhow::Result<TokenHash> {
     let token = Token::new(text).filter(|_| text.len() >= MIN_METRICS_TOKEN_BYTES);
     Ok(token.context("HAULIER_METRICS_TOKEN: expected 16 to 256 visible ASCII characters")?.hash())
-}
-
-fn limits(settings: &Settings) -> anyhow::Result<Limits> {
-    let limits = Limits {
-        max_file_bytes: unit::bytes("HAULIER_MAX_FILE_SIZE", &settings.max_file_size)?,
-        max_total_chunks: unit::count("HAULIER_MAX_CHUNKS", &settings.max_chunks, 1, u64::from(u32::MAX))?
-            .try_into()?,
-        default_expiry: unit::duration("HAULIER_DEFAULT_EXPIRY", &settings.default_expiry)?,
-        max_expiry: unit::duration("HAULIER_MAX_EXPIRY", &settings.max_expiry)?,
-        upload_expiry: unit::duration("HAULIER_UPLOAD_EXPIRY", &settings.upload_expiry)?,
-        client_timeout: unit::duration("HAULIER_CLIENT_TIMEOUT", &settings.client_timeout)?,
-        sweep_grace: unit::duration("HAULIER_SWEEP_GRACE", &settings.sweep_grace)?,
-        leases: LeaseTimes {
-            unused: unit::duration("HAULIER_LEASE_UNUSED", &settings.lease_unused)?,
-            idle: unit::duration("HAULIER_LEASE_IDLE", &settings.lease_idle)?,
-            longest: unit::duration("HAULIER_LEASE_LONGEST", &settings.lease_longest)?,
-        },
-    };
-    ensure!(limits.max_expiry >= MIN_EXPIRY, "HAULIER_MAX_EXPIRY: must be at least 1s");
-    ensure!(limits.default_expiry >= MIN_EXPIRY, "HAULIER_DEFAULT_EXPIRY: must be at least 1s");
-    ensure!(
-        limits.default_expiry <= limits.max_expiry,
-        "HAULIER_DEFAULT_EXPIRY: must not be longer than HAULIER_MAX_EXPIRY"
-    );
-    ensure!(!limits.leases.unused.is_zero(), "HAULIER_LEASE_UNUSED: must be at least 1s");
-    ensure!(!limits.leases.idle.is_zero(), "HAULIER_LEASE_IDLE: must be at least 1s");
-    ensure!(
-        limits.leases.longest >= limits.leases.unused.max(limits.leases.idle),
-        "HAULIER_LEASE_LONGEST: must not be shorter than HAULIER_LEASE_IDLE and HAULIER_LEASE_UNUSED"
-    );
-    ensure!(!limits.upload_expiry.is_zero(), "HAULIER_UPLOAD_EXPIRY: must be at least 1s");
-    ensure!(!limits.client_timeout.is_zero(), "HAULIER_CLIENT_TIMEOUT: must be at least 1s");
-    Ok(limits)
 }
 
 fn log_format(text: &str) -> anyhow::Result<LogFormat> {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Arg, Args, Subcommand};
 use haulier_wire::TransferId;
 
+use super::token::Token;
 use super::{BlobLocation, Settings, unit};
 
 /// Where the stores are, and what becomes of the log.
@@ -53,6 +54,9 @@ pub enum Command {
     /// Look at one transfer, or delete it
     #[command(subcommand, args = without_all_but(STORES), after_help = OTHERS)]
     Transfer(Transfer),
+    /// Who may create transfers: make, list and revoke access tokens
+    #[command(subcommand, args = without_all_but(DATABASE), after_help = OTHERS)]
+    Token(Token),
     /// Compare the database with the blob store, and repair what may be repaired
     ///
     /// Runs beside a server. Changes nothing without --repair.

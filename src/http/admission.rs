@@ -17,6 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::client::client;
+use super::problem::HttpError;
 use super::{Service, problem};
 
 /// Paths that need no place: they cost nothing, and a full server is still a healthy one.
@@ -24,7 +26,7 @@ const FREE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/api/config"]
 /// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
 const SLOWEST_PIECE: Duration = Duration::from_secs(256);
 
-/// Lets a request in while there is room, until the last byte of its answer has left; 503 otherwise.
+/// Lets a request in, within its client's rate and while there is room, until the last byte of its answer has left.
 pub(super) async fn admit<B: MessageBody + 'static>(
     service: Data<Service>,
     request: ServiceRequest,
@@ -33,6 +35,10 @@ pub(super) async fn admit<B: MessageBody + 'static>(
     // The raw path, exactly: what the router would only find after decoding is admitted like any other.
     if FREE_PATHS.contains(&request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let client = client(&service, request.request());
+    if let Err(error) = service.transfers.within_rate(client) {
+        return Ok(request.error_response(HttpError::from(error)).map_into_boxed_body());
     }
     let Ok(permit) = Arc::clone(&service.requests).try_acquire_owned() else {
         service.metrics.http.refused.inc();

@@ -8,7 +8,7 @@ use haulier_wire::header;
 
 use super::Service;
 use super::problem::HttpError;
-use super::token::{Role, named, presented};
+use super::token::{Role, in_query, named, presented};
 use crate::config::Network;
 use crate::transfer::{Client, Reader, Writer};
 
@@ -30,7 +30,10 @@ pub(super) fn reader(service: &Service, request: &HttpRequest) -> Result<Reader,
 /// As [`presented`].
 pub(super) fn writer(request: &HttpRequest) -> Result<Writer, HttpError> {
     let owner = presented(request, Role::Owner)?;
-    let access = named(request, header::ACCESS_TOKEN)?.or_else(|| owner.clone());
+    let access = match named(request, header::ACCESS_TOKEN)? {
+        Some(named) => Some(named),
+        None => in_query(request)?.or_else(|| owner.clone()),
+    };
     Ok(Writer { owner, access })
 }
 

@@ -17,17 +17,19 @@ use haulier_wire::{ProblemType, TransferId};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::reader;
+use super::client::{reader, writer};
 use super::path::transfer_id;
 use super::problem::HttpError;
 use super::{Service, body};
 use crate::transfer::payload::PayloadBody;
+use crate::transfer::permission::Standing;
+use crate::transfer::{Refusal, Token};
 
 pub(super) use words::Spoken;
 use words::in_its_words;
 
 /// A create request without `total_chunks`.
-pub(super) async fn create(service: &Service, body: &[u8]) -> Result<HttpResponse, HttpError> {
+pub(super) async fn create(service: &Service, body: &[u8], access: Option<&Token>) -> Result<HttpResponse, HttpError> {
     let request: PayloadRequest = body::parse(body)?;
     let asked = request.check().map_err(|error| {
         let kind = match error {
@@ -37,7 +39,7 @@ pub(super) async fn create(service: &Service, body: &[u8]) -> Result<HttpRespons
         };
         HttpError::new(kind, error.to_string())
     })?;
-    let created = service.transfers.create_payload(&asked).await;
+    let created = service.transfers.create_payload(&asked, access).await;
     Ok(HttpResponse::Ok().json(created.map_err(|error| in_its_words(Spoken::Create, None, error))?))
 }
 
@@ -56,17 +58,18 @@ pub(super) async fn upload(
     payload: Payload,
 ) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
+    let writer = writer(&request)?;
     let stored = if query.data.is_empty() {
         let announced = body::announced(&request)?;
         let expected = PayloadBody { announced, may_be_json: true };
         let body = body::stream_of_any_length(payload, service.transfers.limits().client_timeout);
-        service.transfers.upload_payload(id, expected, body).await
+        service.transfers.upload_payload(id, &writer, expected, body).await
     } else {
         let invalid = || HttpError::new(ProblemType::InvalidRequest, "data must be the payload in base64.");
         let bytes = from_base64(&query.data).ok_or_else(invalid)?;
         let expected = PayloadBody { announced: Some(bytes.len() as u64), may_be_json: false };
         let body = stream::iter([Ok(Bytes::from(bytes))]);
-        service.transfers.upload_payload(id, expected, body).await
+        service.transfers.upload_payload(id, &writer, expected, body).await
     };
     let size = stored.map_err(|error| in_its_words(Spoken::Upload, Some(id), error))?;
     Ok(HttpResponse::Ok().json(PayloadUploaded { status: "uploaded".to_owned(), transfer_id: id, size }))
@@ -92,14 +95,40 @@ pub(super) async fn download_base64(service: Data<Service>, request: HttpRequest
     Ok(response.body(frame.body(toll.over(content.into_stream(), found.len()))))
 }
 
-/// Nobody is asked for a token here, so any is good.
-pub(super) async fn check_token() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "valid": true, "status": "active" }))
+/// Whether an access token, which the older system calls by its name, is good; any is where nobody is asked for one.
+pub(super) async fn check_token(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let standing = match token_in_path(&request) {
+        Some(token) => service.transfers.check_access_token(&token).await?,
+        None => Standing::Refused(Refusal::TokenUnknown),
+    };
+    Ok(HttpResponse::Ok().json(match standing {
+        Standing::Open => json!({ "valid": true, "status": "active" }),
+        Standing::Good(token) => match token.uses_left() {
+            Some(left) => json!({ "valid": true, "status": "active", "remaining": left }),
+            None => json!({ "valid": true, "status": "active" }),
+        },
+        Standing::Refused(refusal) => json!({ "valid": false, "reason": words::of_refusal(refusal) }),
+    }))
 }
 
-/// As [`check_token`], with a use of the token, which nobody counts.
-pub(super) async fn validate_token() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "success": true }))
+/// Takes a use of an access token.
+pub(super) async fn validate_token(service: Data<Service>, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let standing = match token_in_path(&request) {
+        Some(token) => service.transfers.use_access_token(&token).await?,
+        None => Standing::Refused(Refusal::TokenUnknown),
+    };
+    Ok(HttpResponse::Ok().json(match standing {
+        Standing::Open => json!({ "success": true }),
+        Standing::Good(token) => {
+            let left = token.uses_left().and_then(|left| i64::try_from(left).ok()).unwrap_or(-1);
+            json!({ "success": true, "usage_count": token.uses, "remaining": left })
+        }
+        Standing::Refused(refusal) => json!({ "success": false, "reason": words::of_refusal(refusal) }),
+    }))
+}
+
+fn token_in_path(request: &HttpRequest) -> Option<Token> {
+    Token::new(request.match_info().get("name").unwrap_or_default())
 }
 
 /// What its clients may ask for: uploads and downloads through this server, and nothing else.

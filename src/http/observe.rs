@@ -16,8 +16,8 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures::Stream;
-use haulier_wire::Problem;
 use haulier_wire::encoding::to_hex;
+use haulier_wire::{Problem, ProblemType};
 use prometheus::IntCounter;
 use tracing::Instrument as _;
 
@@ -56,7 +56,10 @@ pub async fn observe<B: MessageBody + 'static>(
     if let Some(route) = request.match_pattern() {
         exchange.route = Some(route);
     }
-    let mut response = as_problem(response, &exchange.id);
+    let (mut response, kind) = as_problem(response, &exchange.id);
+    if let Some(kind) = kind {
+        service.metrics.http.problem(kind.name());
+    }
     if service.shutdown.has_begun() {
         // Whoever comes back on a new connection meets a server that stays.
         response.head_mut().set_connection_type(ConnectionType::Close);
@@ -240,22 +243,24 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// Every error as a problem document that names its request.
-fn as_problem(mut response: HttpResponse, id: &str) -> HttpResponse {
+fn as_problem(mut response: HttpResponse, id: &str) -> (HttpResponse, Option<ProblemType>) {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
-        return response;
+        return (response, None);
     }
     let instance = Some(format!("urn:haulier:request:{id}"));
     let own = response.extensions_mut().remove::<Problem>();
     if let Some(own) = own {
+        let kind = own.kind;
         let named = problem::document(&Problem { instance, ..own });
-        return response.map_body(|_, _| BoxBody::new(named));
+        return (response.map_body(|_, _| BoxBody::new(named)), Some(kind));
     }
-    let mut named = problem::render(&Problem { instance, ..Problem::new(problem::type_of_status(status)) });
+    let kind = problem::type_of_status(status);
+    let mut named = problem::render(&Problem { instance, ..Problem::new(kind) });
     for (name, value) in response.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
             named.headers_mut().append(name.clone(), value.clone());
         }
     }
-    named
+    (named, Some(kind))
 }

@@ -95,6 +95,10 @@ fn problem_of(error: &TransferError) -> Problem {
             retry_after_seconds: Some(whole_seconds(*retry_after)),
             ..detail(Type::TooManyWrongTokens, "Wait for Retry-After. The link or the passphrase may be wrong.")
         },
+        TransferError::RateLimited { retry_after } => Problem {
+            retry_after_seconds: Some(whole_seconds(*retry_after)),
+            ..detail(Type::RateLimited, "Wait for Retry-After.")
+        },
         TransferError::Refused(refusal) => refused(*refusal),
         TransferError::DeleteNotEnabled => {
             detail(Type::DeleteNotEnabled, "It was created without an owner token; it goes when it expires.")

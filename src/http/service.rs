@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Data;
-use haulier_wire::api::ServerConfig;
+use haulier_wire::api::{RequestRate, ServerConfig};
 use haulier_wire::limit::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
 use haulier_wire::{ByteLen, ChunkCount, Problem, ProblemType, TokenHash};
 use tokio::sync::Semaphore;
@@ -17,8 +17,8 @@ use crate::config::Network;
 use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
-use crate::transfer::state::MIN_EXPIRY;
-use crate::transfer::{Clients, Transfers};
+use crate::transfer::state::Create;
+use crate::transfer::{Clients, Rate, Transfers};
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -54,13 +54,24 @@ pub(super) async fn config(service: Data<Service>) -> HttpResponse {
         max_chunk_bytes: bytes(MAX_CHUNK_SIZE_BYTES),
         max_total_chunks: ChunkCount::new(limits.max_total_chunks).unwrap_or(ChunkCount::MIN),
         default_expires_in_seconds: limits.default_expiry.as_secs(),
-        min_expires_in_seconds: MIN_EXPIRY.as_secs(),
+        min_expires_in_seconds: limits.min_expiry.as_secs(),
         max_expires_in_seconds: limits.max_expiry.as_secs(),
         upload_expires_in_seconds: limits.upload_expiry.as_secs(),
         client_timeout_seconds: limits.client_timeout.as_secs(),
         download_limits: true,
-        access_token_required: false,
+        access_token_required: limits.create == Create::Token,
+        max_total_bytes: limits.quotas.server_bytes.map(bytes),
+        left_bytes: service.transfers.left_bytes().await.map(bytes),
+        max_token_bytes: limits.quotas.token_bytes.map(bytes),
+        max_open_uploads: limits.quotas.server_uploads,
+        max_token_uploads: limits.quotas.token_uploads,
+        client_rate: limits.client_rate.map(rate),
+        token_rate: limits.token_rate.map(rate),
     })
+}
+
+fn rate(rate: Rate) -> RequestRate {
+    RequestRate { requests: rate.requests, per_seconds: rate.per.as_secs() }
 }
 
 /// The process answers.

@@ -2,7 +2,9 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Query;
 use haulier_wire::{ProblemType, header};
+use serde::Deserialize;
 
 use super::problem::HttpError;
 use crate::transfer::Token;
@@ -10,6 +12,8 @@ use crate::transfer::Token;
 /// The role whose token a route takes in `Authorization: Bearer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
+    /// Create.
+    Access,
     /// Upload, complete, delete.
     Owner,
     /// Reads.
@@ -18,23 +22,50 @@ pub(super) enum Role {
     Metrics,
 }
 
-/// Reads the token of `role`; the owner's may also come in its own header.
+/// Reads the token of `role`; the owner's and the access token may also come in a header of their own.
 ///
 /// # Errors
 /// 400 for a header that holds no token, and for two different tokens of one role.
 pub(super) fn presented(request: &HttpRequest, role: Role) -> Result<Option<Token>, HttpError> {
     let bearer = bearer(request)?;
-    let named = match role {
-        Role::Owner => named(request, header::OWNER_TOKEN)?,
-        Role::Download | Role::Metrics => None,
+    let header = match role {
+        Role::Access => header::ACCESS_TOKEN,
+        Role::Owner => header::OWNER_TOKEN,
+        Role::Download | Role::Metrics => return Ok(bearer),
     };
-    match (bearer, named) {
-        (Some(bearer), Some(named)) if !bearer.is_same(&named) => Err(HttpError::new(
-            ProblemType::ConflictingTokens,
-            format!("Authorization and {} differ.", header::OWNER_TOKEN),
-        )),
+    match (bearer, named(request, header)?) {
+        (Some(bearer), Some(named)) if !bearer.is_same(&named) => {
+            Err(HttpError::new(ProblemType::ConflictingTokens, format!("Authorization and {header} differ.")))
+        }
         (bearer, named) => Ok(bearer.or(named)),
     }
+}
+
+/// The access token of a request, from wherever the older system's clients may put it.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn access_token(request: &HttpRequest) -> Result<Option<Token>, HttpError> {
+    match (presented(request, Role::Access)?, in_query(request)?) {
+        (Some(named), Some(query)) if !named.is_same(&query) => {
+            Err(HttpError::new(ProblemType::ConflictingTokens, "The header and ?access_token= differ."))
+        }
+        (named, query) => Ok(named.or(query)),
+    }
+}
+
+/// `?access_token=`, as the older system's clients may write it.
+///
+/// # Errors
+/// As [`presented`].
+pub(super) fn in_query(request: &HttpRequest) -> Result<Option<Token>, HttpError> {
+    #[derive(Deserialize)]
+    struct InQuery {
+        access_token: Option<String>,
+    }
+    let query = Query::<InQuery>::from_query(request.query_string()).ok();
+    let text = query.and_then(|query| query.into_inner().access_token).filter(|text| !text.is_empty());
+    text.map(|text| token(&text)).transpose()
 }
 
 /// The token in a header of its own.

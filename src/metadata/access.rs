@@ -130,7 +130,10 @@ pub trait AccessStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Result<AccessToken, Refusal>, StoreError>;
 
-    /// What all transfers hold.
+    /// Has an open upload count for at least so many bytes, whose token is the one that created it.
+    async fn recount(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError>;
+
+    /// What all transfers count for.
     async fn usage(&self) -> Result<Usage, StoreError>;
 
     /// Adds an access token; `false` when its name or hash is taken.

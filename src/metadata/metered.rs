@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId};
 
 use super::{
-    AccessStore, AccessToken, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lease, LeaseKey,
+    AccessStore, AccessToken, Charge, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lease, LeaseKey,
     LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded, Refusal,
     Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
 };
@@ -114,6 +114,10 @@ impl AccessStore for MeteredMetadata {
         now: Timestamp,
     ) -> Result<Result<AccessToken, Refusal>, StoreError> {
         self.step("use_access_token", self.inner.use_access_token(hash, now)).await
+    }
+
+    async fn recount(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError> {
+        self.step("recount", self.inner.recount(id, charge)).await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {

@@ -11,6 +11,7 @@ use crate::store::StoreError;
 pub(super) mod access;
 mod failure;
 pub(super) mod lease;
+pub(super) mod recount;
 pub(super) mod schema;
 
 pub(super) use failure::{is_passing, migration_error};

@@ -7,6 +7,7 @@ mod import;
 mod rebuild;
 mod stats;
 mod text;
+mod token;
 mod transfer;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
         Command::Healthcheck => healthcheck::run(config).await,
         Command::Stats(flags) => on(beside().await?, config, async |all| stats::run(all, flags).await).await,
         Command::Transfer(what) => on(beside().await?, config, async |all| transfer::run(all, what).await).await,
+        Command::Token(what) => on(beside().await?, config, async |all| token::run(all, what).await).await,
         Command::Doctor(flags) => on(beside().await?, config, async |all| doctor::run(all, flags).await).await,
         Command::Gc(flags) => on(beside().await?, config, async |all| gc::run(all, flags).await).await,
         Command::Import(flags) => {
@@ -53,7 +55,7 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> 
 fn needed(command: &Command) -> Needed {
     match command {
         Command::Stats(flags) if !flags.blobs => Needed::Database,
-        Command::Transfer(Transfer::Show { .. }) => Needed::Database,
+        Command::Transfer(Transfer::Show { .. }) | Command::Token(_) => Needed::Database,
         Command::Gc(flags) if flags.dry_run => Needed::Database,
         _ => Needed::Both,
     }

@@ -11,9 +11,11 @@ use super::TransferError;
 
 mod client;
 mod guess;
+mod rate;
 
 pub use client::{Client, Clients};
 pub use guess::Guesses;
+pub use rate::{Rate, Rates};
 
 /// What a client presented: 1 to 256 visible ASCII bytes, never parsed, never shown.
 #[derive(Clone)]

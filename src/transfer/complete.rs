@@ -36,11 +36,10 @@ impl Transfers {
     ) -> Result<Completed, TransferError> {
         let now = self.clock.now();
         let transfer = self.present(id, now).await?;
+        self.check_writer(&transfer, writer).await?;
         if transfer.shape.payload().is_some() {
-            // Whoever has its owner token may delete, and that is all it is for.
             return self.complete_payload(transfer, now).await.map(Completed::Payload);
         }
-        self.check_writer(&transfer, writer).await?;
         self.complete_chunks(transfer, request, now).await.map(Completed::Chunks)
     }
 

@@ -1,21 +1,26 @@
 //! Create: the same request again is harmless, any other under the same id is refused.
 
 use haulier_wire::api::{CreateRequest, CreateResponse};
+use haulier_wire::limit::MAX_SEALED_METADATA_BYTES;
 use haulier_wire::{ByteLen, ChunkLayout, Timestamp, TransferId, TransferKind};
 
 use super::state::{self, Liveness};
 use super::status::known_end;
-use super::{TransferError, Transfers};
+use super::{Token, TransferError, Transfers};
 use crate::metadata::{Created, Expiry, NewTransfer, Shape, StoredState, Transfer};
 use crate::store::StoreError;
 
 impl Transfers {
-    /// Creates a transfer, or answers again as it did before.
+    /// Creates a transfer, or answers again as it did before. Who may is asked before, with [`Transfers::may_create`].
     ///
     /// # Errors
     /// What contradicts itself or exceeds a limit; [`TransferError::Exists`] for an id that other members took;
     /// [`TransferError::Deleted`] and [`TransferError::Expired`] for an id that must never come back.
-    pub async fn create(&self, request: &CreateRequest) -> Result<CreateResponse, TransferError> {
+    pub async fn create(
+        &self,
+        request: &CreateRequest,
+        access: Option<&Token>,
+    ) -> Result<CreateResponse, TransferError> {
         let now = self.clock.now();
         let (kind, layout) = request.check()?;
         self.check_limits(layout)?;
@@ -32,7 +37,7 @@ impl Transfers {
         let new = NewTransfer {
             transfer: self.row(request, id, kind, layout, expiry?, create_digest, now),
             sealed_metadata: request.sealed_metadata.as_ref().map(|sealed| sealed.0.clone()),
-            charge: None,
+            charge: Some(self.share(layout.sealed_size() + metadata_bytes(request, kind), access)),
         };
         match self.metadata.create(&new).await? {
             Created::New => Ok(response(&new.transfer)),
@@ -102,6 +107,15 @@ impl Transfers {
             _ if existing.create_digest == create_digest => Ok(response(existing)),
             _ => Err(TransferError::Exists),
         }
+    }
+}
+
+/// Bytes of the sealed metadata; the most there may be where it is still to come.
+fn metadata_bytes(request: &CreateRequest, kind: TransferKind) -> u64 {
+    match (&request.sealed_metadata, kind) {
+        (Some(sealed), _) => sealed.0.len() as u64,
+        (None, TransferKind::Full) => MAX_SEALED_METADATA_BYTES as u64,
+        (None, TransferKind::Seed | TransferKind::Payload) => 0,
     }
 }
 

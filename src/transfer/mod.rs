@@ -10,10 +10,12 @@ pub mod import;
 pub mod inspect;
 pub mod lease;
 pub mod payload;
+pub mod permission;
 pub mod rebuild;
 pub mod state;
 pub mod status;
 pub mod sweep;
+pub mod tokens;
 pub mod update;
 pub mod upload;
 
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
-use haulier_wire::{ChunkLayout, Timestamp, TransferId};
+use haulier_wire::{ChunkLayout, Timestamp, TokenHash, TransferId};
 
 use crate::batch::{BatchError, Batcher};
 use crate::blob::{BlobKey, BlobStore};
@@ -32,12 +34,12 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
 use crate::store::StoreError;
-use access::Guesses;
+use access::{Guesses, Rates};
 use state::{Limits, Liveness};
 
 pub use crate::blob::{ByteStream, Content, FilePart};
-pub use crate::metadata::{Digest, Refusal};
-pub use access::{Client, Clients, Reader, Token, Writer};
+pub use crate::metadata::{Digest, Quotas, Refusal};
+pub use access::{Client, Clients, Rate, Reader, Token, Writer};
 
 /// Most chunk records that share one commit of the database.
 const MAX_RECORD_BATCH: usize = 256;
@@ -63,6 +65,8 @@ pub struct Transfers {
     guesses: Arc<Guesses>,
     /// Outlives all requests.
     runtime: tokio::runtime::Handle,
+    client_rates: Arc<Rates<Client>>,
+    token_rates: Arc<Rates<TokenHash>>,
 }
 
 impl Transfers {
@@ -87,6 +91,8 @@ impl Transfers {
             json_turns: Arc::new(Semaphore::new(JSON_TURNS)),
             guesses: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
+            client_rates: Arc::new(Rates::new(limits.client_rate)),
+            token_rates: Arc::new(Rates::new(limits.token_rate)),
         }
     }
 
@@ -139,11 +145,6 @@ impl Transfers {
             TransferError::Deleted => self.blobs.remove_transfer(id).await,
             _ => self.blobs.remove(BlobKey::Meta(id)).await,
         }
-    }
-
-    /// Lets whoever may write to a transfer pass.
-    async fn check_writer(&self, transfer: &Transfer, writer: &Writer) -> Result<(), TransferError> {
-        access::check(writer.owner.as_ref(), transfer.owner_token_hash.as_ref())
     }
 
     /// Lets whoever may read a transfer pass: the one place where download tokens are compared.
@@ -228,6 +229,12 @@ pub enum TransferError {
     #[error("too many wrong tokens")]
     TooManyGuesses {
         /// When one more will be compared.
+        retry_after: Duration,
+    },
+    /// More requests than the rate allows.
+    #[error("too many requests")]
+    RateLimited {
+        /// When one more passes.
         retry_after: Duration,
     },
     /// The transfer has no owner token, so nobody can delete it.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use haulier_wire::{ByteLen, Timestamp};
 
-use crate::metadata::{Expiry, StoredState, Transfer};
-use crate::transfer::TransferError;
+use crate::metadata::{Expiry, Quotas, StoredState, Transfer};
+use crate::transfer::{Rate, TransferError};
 
 pub use crate::metadata::LeaseTimes;
 
@@ -16,6 +16,8 @@ pub struct Limits {
     pub max_file_bytes: u64,
     /// Most chunks of one transfer.
     pub max_total_chunks: u32,
+    /// Shortest lifetime.
+    pub min_expiry: Duration,
     /// Lifetime when create names none.
     pub default_expiry: Duration,
     /// Longest lifetime.
@@ -28,9 +30,26 @@ pub struct Limits {
     pub sweep_grace: Duration,
     /// How long downloads of a transfer with a limit hold their places.
     pub leases: LeaseTimes,
+    /// Who may create.
+    pub create: Create,
+    /// Most that is there at a time.
+    pub quotas: Quotas,
+    /// Requests of one client.
+    pub client_rate: Option<Rate>,
+    /// Creates with one access token.
+    pub token_rate: Option<Rate>,
 }
 
-/// Shortest lifetime of a transfer.
+/// Who may create transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// Everybody who reaches the server.
+    Open,
+    /// Whoever has an access token.
+    Token,
+}
+
+/// Shortest lifetime that any server accepts.
 pub const MIN_EXPIRY: Duration = Duration::from_secs(1);
 
 /// What a row means at one moment: the states of a transfer.
@@ -123,19 +142,19 @@ pub fn requested_expiry(
     now: Timestamp,
 ) -> Result<Option<Expiry>, TransferError> {
     let range = || {
-        let (shortest, longest) = (MIN_EXPIRY.as_secs(), limits.max_expiry.as_secs());
+        let (shortest, longest) = (limits.min_expiry.as_secs(), limits.max_expiry.as_secs());
         TransferError::Limit(format!("the transfer must end {shortest} to {longest} seconds from now"))
     };
     if let Some(seconds) = in_seconds {
         let lifetime = Duration::from_secs(seconds.get());
-        if lifetime < MIN_EXPIRY || lifetime > limits.max_expiry {
+        if lifetime < limits.min_expiry || lifetime > limits.max_expiry {
             return Err(range());
         }
         let milliseconds = i64::try_from(lifetime.as_millis()).map_err(|_| range())?;
         return Ok(Some(Expiry::AfterComplete(milliseconds)));
     }
     let Some(at) = at else { return Ok(None) };
-    if at <= now || at > after(now, limits.max_expiry) {
+    if at < after(now, limits.min_expiry) || at > after(now, limits.max_expiry) {
         return Err(range());
     }
     // The databases keep milliseconds.

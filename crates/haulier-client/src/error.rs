@@ -60,6 +60,12 @@ pub enum Error {
         /// Whether one was given.
         given: bool,
     },
+    /// The access token was good once.
+    #[error("the access token {why}")]
+    AccessTokenEnded {
+        /// What became of it.
+        why: &'static str,
+    },
     /// No usable answer, also after all retries.
     #[error("no answer from {server}: {reason}")]
     Unavailable {
@@ -236,6 +242,20 @@ pub enum LimitError {
         min_seconds: u64,
         /// Longest.
         max_seconds: u64,
+    },
+    /// The server may not hold so much more.
+    #[error("this takes {} on the server, and the server has room for {}", bytes(*needed_bytes), bytes(*left_bytes))]
+    Room {
+        /// Sealed bytes.
+        needed_bytes: u64,
+        /// What is left of its quota.
+        left_bytes: u64,
+    },
+    /// The transfers of the access token, or all of them, may not hold so much more.
+    #[error("the quota on the server has room for {}", bytes(*left_bytes))]
+    Quota {
+        /// What is left.
+        left_bytes: u64,
     },
     /// The server has no limits of downloads.
     #[error("this server does not limit downloads")]

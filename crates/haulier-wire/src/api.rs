@@ -377,6 +377,36 @@ pub struct ServerConfig {
     pub download_limits: bool,
     /// Whether create needs an access token.
     pub access_token_required: bool,
+    /// Most sealed bytes of all transfers together; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_total_bytes: Option<ByteLen>,
+    /// What is left of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_bytes: Option<ByteLen>,
+    /// Most sealed bytes of one access token's transfers, unless it has a limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_token_bytes: Option<ByteLen>,
+    /// Most uploads that are not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_open_uploads: Option<u64>,
+    /// The same for one access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_token_uploads: Option<u64>,
+    /// Most requests of one client address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_rate: Option<RequestRate>,
+    /// Most creates with one access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_rate: Option<RequestRate>,
+}
+
+/// So many requests within so long, and on average; beyond them 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRate {
+    /// Requests.
+    pub requests: u32,
+    /// Within so many seconds.
+    pub per_seconds: u64,
 }
 
 #[cfg(test)]

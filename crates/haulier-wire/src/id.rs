@@ -93,7 +93,7 @@ impl fmt::Debug for TransferId {
 }
 
 /// The SHA-256 of a token's text, as 64 lowercase hex digits: all that a server keeps of a token.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TokenHash(String);
 
 impl TokenHash {

@@ -4,7 +4,7 @@
 use haulier_wire::{ProblemType, TransferId};
 
 use crate::http::problem::HttpError;
-use crate::transfer::TransferError;
+use crate::transfer::{Refusal, TransferError};
 
 /// Where something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,16 @@ pub(in crate::http) fn in_its_words(spoken: Spoken, id: Option<TransferId>, erro
     match words(spoken, &error) {
         Some((kind, detail)) => HttpError::new(kind, detail),
         None => error.into(),
+    }
+}
+
+/// What an access token is, that is not good.
+pub(in crate::http) fn of_refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::TokenUnknown => "not_found",
+        Refusal::TokenRevoked => "revoked",
+        Refusal::TokenExpired => "expired",
+        _ => "exhausted",
     }
 }
 

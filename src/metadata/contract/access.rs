@@ -23,6 +23,7 @@ where
     uses_are_taken_one_by_one(&open().await).await;
     racing_creates_take_what_there_is(&open().await).await;
     what_is_restored_counts(&open().await).await;
+    a_payload_counts_for_what_it_is(&open().await).await;
 }
 
 fn hash(number: u8) -> TokenHash {
@@ -264,5 +265,25 @@ async fn what_is_restored_counts(store: &dyn MetadataStore) {
     let sealed = restored.transfer.shape.body_bytes();
     assert_eq!(usage(store).await, (sealed, 0));
     store.swept(id(2)).await.expect("noted");
+    assert_eq!(usage(store).await, (0, 0));
+}
+
+async fn a_payload_counts_for_what_it_is(store: &dyn MetadataStore) {
+    add(store, &AccessToken { max_bytes: Some(100), ..token(1) }).await;
+    let quotas = Quotas { server_bytes: Some(90), ..Quotas::default() };
+    assert_eq!(refusal(store, &charged(1, 10, Some(1), quotas)).await, None);
+    let recount =
+        async |bytes, quotas| store.recount(id(1), &Charge { bytes, token: None, quotas }).await.expect("answered");
+    for bytes in [5, 10, 50, 50, 20] {
+        assert_eq!(recount(bytes, quotas).await, Ok(()));
+    }
+    assert_eq!((counted(store, 1).await, usage(store).await), ((50, 1), (50, 1)), "the most that it was");
+    assert_eq!(recount(91, quotas).await, Err(Refusal::ServerBytes(40)));
+    assert_eq!(recount(101, Quotas::default()).await, Err(Refusal::TokenBytes(50)));
+    assert_eq!((counted(store, 1).await, usage(store).await), ((50, 1), (50, 1)), "refused, nothing is taken");
+    assert_eq!(recount(90, quotas).await, Ok(()));
+    store.swept(id(1)).await.expect("noted");
+    assert_eq!((counted(store, 1).await, usage(store).await), ((0, 0), (0, 0)));
+    assert_eq!(recount(10, quotas).await, Ok(()), "what has ended takes nothing");
     assert_eq!(usage(store).await, (0, 0));
 }

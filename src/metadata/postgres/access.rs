@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use haulier_wire::{Timestamp, TokenHash, TransferId};
 use sqlx::{Connection as _, PgConnection};
 
-use super::PostgresStore;
+use super::{LOCK_TRANSFER, PostgresStore};
 use crate::metadata::sql::access::{self, Steps, Value};
-use crate::metadata::{AccessStore, AccessToken, Refusal, Revoked, Usage};
+use crate::metadata::sql::recount::{Counted, recount};
+use crate::metadata::{AccessStore, AccessToken, Charge, Refusal, Revoked, Usage};
 use crate::store::StoreError;
 
 impl PostgresStore {
@@ -35,6 +36,19 @@ impl PostgresStore {
         tx.commit().await?;
         session.end();
         Ok(used)
+    }
+
+    async fn recount_once(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError> {
+        let mut session = self.session().await?;
+        let mut tx = session.begin().await?;
+        sqlx::query(LOCK_TRANSFER).bind(id.as_str()).execute(&mut *tx).await?;
+        let recounted = recount(&mut *tx, id, charge).await?;
+        match recounted {
+            Ok(()) => tx.commit().await?,
+            Err(_) => tx.rollback().await?,
+        }
+        session.end();
+        Ok(recounted)
     }
 
     async fn usage_once(&self) -> Result<Usage, StoreError> {
@@ -88,6 +102,10 @@ impl AccessStore for PostgresStore {
         self.retry.once(self.use_access_token_once(hash, now)).await
     }
 
+    async fn recount(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError> {
+        self.retry.run(|| self.recount_once(id, charge)).await
+    }
+
     async fn usage(&self) -> Result<Usage, StoreError> {
         self.retry.run(|| self.usage_once()).await
     }
@@ -119,6 +137,11 @@ impl Steps for PgConnection {
     async fn access_token(&mut self, hash: &TokenHash) -> Result<Option<AccessToken>, StoreError> {
         let row = sqlx::query(access::SELECT_TOKEN).bind(hash.as_str()).fetch_optional(self).await?;
         row.as_ref().map(access::access_token).transpose()
+    }
+
+    async fn counted(&mut self, id: TransferId) -> Result<Option<Counted>, StoreError> {
+        let row = sqlx::query(access::SELECT_COUNTED).bind(id.as_str()).fetch_optional(self).await?;
+        row.as_ref().map(access::counted).transpose()
     }
 
     async fn usage(&mut self) -> Result<Usage, StoreError> {

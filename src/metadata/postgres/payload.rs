@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use haulier_wire::{Timestamp, TransferId};
-use sqlx::Postgres;
+use sqlx::{Connection as _, Postgres};
 
 use super::{PostgresStore, sql};
 use crate::metadata::{Expiry, PayloadRecord, PayloadStore};
@@ -23,7 +23,28 @@ impl PayloadStore for PostgresStore {
         expiry: Expiry,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let once = || self.execute(sql::payload::complete_payload::<Postgres>(&id, upload, at, expiry, expires_at));
-        Ok(self.retry.run(once).await? == 1)
+        self.retry.run(|| self.complete_payload_once(id, upload, at, expiry, expires_at)).await
+    }
+}
+
+impl PostgresStore {
+    async fn complete_payload_once(
+        &self,
+        id: TransferId,
+        upload: UploadId,
+        at: Timestamp,
+        expiry: Expiry,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut session = self.session().await?;
+        let mut tx = session.begin().await?;
+        let query = sql::payload::complete_payload::<Postgres>(&id, upload, at, expiry, expires_at);
+        let is_frozen = query.execute(&mut *tx).await?.rows_affected() == 1;
+        if is_frozen {
+            sql::access::close_upload(&mut *tx, id).await?;
+        }
+        tx.commit().await?;
+        session.end();
+        Ok(is_frozen)
     }
 }

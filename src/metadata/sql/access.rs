@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use haulier_wire::{Timestamp, TokenHash, TransferId};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
+use super::recount::Counted;
 use crate::metadata::{AccessToken, Charge, Refusal, Revoked, Usage};
 use crate::store::StoreError;
 
@@ -26,6 +27,9 @@ pub(in crate::metadata) const SELECT_CREATOR: &str = concat!(
     token_columns!(),
     " FROM access_tokens WHERE token_hash = (SELECT access_token_hash FROM transfers WHERE id = $1)"
 );
+
+pub(in crate::metadata) const SELECT_COUNTED: &str = "
+    SELECT counted_bytes, token_counted_bytes, access_token_hash FROM transfers WHERE id = $1 AND is_open = 1";
 
 /// Every name is greater than the empty text.
 pub(in crate::metadata) const SELECT_TOKENS: &str =
@@ -123,6 +127,9 @@ pub(in crate::metadata) trait Steps: Send {
 
     /// The row of an access token.
     async fn access_token(&mut self, hash: &TokenHash) -> Result<Option<AccessToken>, StoreError>;
+
+    /// What a transfer counts for, while it is an open upload.
+    async fn counted(&mut self, id: TransferId) -> Result<Option<Counted>, StoreError>;
 
     /// What all transfers count for.
     async fn usage(&mut self) -> Result<Usage, StoreError>;
@@ -284,12 +291,12 @@ pub(in crate::metadata) async fn revoke_token(
     }
 }
 
-fn number(number: u64) -> Result<i64, StoreError> {
+pub(super) fn number(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(StoreError::internal)
 }
 
 /// No limit is one that nothing reaches.
-fn limit(most: Option<u64>) -> Result<i64, StoreError> {
+pub(super) fn limit(most: Option<u64>) -> Result<i64, StoreError> {
     most.map_or(Ok(i64::MAX), number)
 }
 
@@ -325,6 +332,22 @@ where
         max_bytes: count("max_bytes")?,
         counted_bytes: count("counted_bytes")?.context("counted_bytes")?,
         open_uploads: count("open_uploads")?.context("open_uploads")?,
+    })
+}
+
+/// Reads the row of [`SELECT_COUNTED`].
+pub(in crate::metadata) fn counted<R>(row: &R) -> Result<Counted, StoreError>
+where
+    R: Row,
+    for<'c> &'c str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let hash: Option<String> = row.try_get("access_token_hash")?;
+    Ok(Counted {
+        server: row.try_get("counted_bytes")?,
+        token: row.try_get("token_counted_bytes")?,
+        hash: hash.map(|hash| hash.parse()).transpose().map_err(StoreError::internal)?,
     })
 }
 

@@ -6,7 +6,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
 use crate::metadata::sql::access::{self, Steps, Value};
-use crate::metadata::{AccessStore, AccessToken, Refusal, Revoked, Usage};
+use crate::metadata::sql::recount::{Counted, recount};
+use crate::metadata::{AccessStore, AccessToken, Charge, Refusal, Revoked, Usage};
 use crate::store::StoreError;
 
 #[async_trait]
@@ -30,6 +31,15 @@ impl AccessStore for SqliteStore {
         let used = access::use_token(&mut *tx, hash, now).await?;
         tx.commit().await?;
         Ok(used)
+    }
+
+    async fn recount(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError> {
+        let mut tx = self.begin().await?;
+        let recounted = recount(&mut *tx, id, charge).await?;
+        if recounted.is_ok() {
+            tx.commit().await?;
+        }
+        Ok(recounted)
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
@@ -69,6 +79,11 @@ impl Steps for SqliteConnection {
     async fn access_token(&mut self, hash: &TokenHash) -> Result<Option<AccessToken>, StoreError> {
         let row = sqlx::query(access::SELECT_TOKEN).bind(hash.as_str()).fetch_optional(self).await?;
         row.as_ref().map(access::access_token).transpose()
+    }
+
+    async fn counted(&mut self, id: TransferId) -> Result<Option<Counted>, StoreError> {
+        let row = sqlx::query(access::SELECT_COUNTED).bind(id.as_str()).fetch_optional(self).await?;
+        row.as_ref().map(access::counted).transpose()
     }
 
     async fn usage(&mut self) -> Result<Usage, StoreError> {

@@ -24,6 +24,12 @@ impl PayloadStore for SqliteStore {
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let query = sql::payload::complete_payload::<Sqlite>(&id, upload, at, expiry, expires_at);
-        Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
+        let mut tx = self.begin().await?;
+        let is_frozen = query.execute(&mut *tx).await?.rows_affected() == 1;
+        if is_frozen {
+            sql::access::close_upload(&mut *tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(is_frozen)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use haulier_wire::ProblemType;
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::{Families, LONG_SECONDS, STEP_SECONDS};
@@ -15,6 +16,8 @@ pub struct HttpMetrics {
     pub sent_bytes: IntCounter,
     /// Requests for which there was no place.
     pub refused: IntCounter,
+    /// Problem documents that were sent.
+    problems: IntCounterVec,
     /// Requests that have a place.
     pub under_way: IntGauge,
     /// Places that are free.
@@ -47,6 +50,12 @@ pub struct Outcome<'r> {
 impl HttpMetrics {
     pub(super) fn new(families: &Families<'_>) -> prometheus::Result<Self> {
         let by_route = ["route", "method"];
+        let problems =
+            families.counters("haulier_problems_total", "Problem documents that were sent, by type.", &["type"])?;
+        // From 0 on, so that the first one is seen.
+        for kind in ProblemType::ALL {
+            let _ = problems.with_label_values(&[kind.name()]);
+        }
         Ok(Self {
             received_bytes: families
                 .counter("haulier_http_received_bytes_total", "Bytes of request bodies that arrived.")?,
@@ -58,6 +67,7 @@ impl HttpMetrics {
                 "haulier_requests_refused_total",
                 "Requests that were answered 503 because no place was free.",
             )?,
+            problems,
             under_way: families.gauge("haulier_requests_under_way", "Requests on transfers that have a place.")?,
             places_left: families.gauge("haulier_request_places_left", "Requests that could come in addition.")?,
             requests: families.counters(
@@ -95,6 +105,11 @@ impl HttpMetrics {
         if !outcome.is_whole {
             self.cut.inc();
         }
+    }
+
+    /// Counts a problem document by the name of its type.
+    pub fn problem(&self, name: &'static str) {
+        self.problems.with_label_values(&[name]).inc();
     }
 
     /// Counts a chunk whose body is arriving, until what this returns is dropped.

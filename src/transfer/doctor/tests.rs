@@ -111,6 +111,11 @@ impl Ward {
             client_timeout: day,
             sweep_grace: day,
             leases: LeaseTimes::default(),
+            min_expiry: Duration::from_secs(1),
+            create: state::Create::Open,
+            quotas: crate::transfer::Quotas::default(),
+            client_rate: None,
+            token_rate: None,
         };
         let store: Arc<dyn MetadataStore> = Arc::<SqliteStore>::clone(&metadata);
         let transfers = Transfers::new(store, blobs, Arc::new(SystemClock), Arc::new(SystemEntropy), limits);

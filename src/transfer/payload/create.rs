@@ -4,7 +4,7 @@ use haulier_wire::legacy::{CheckedPayload, PayloadCreated};
 use haulier_wire::{Timestamp, TransferId, TransferKind};
 
 use crate::metadata::{Created, Digest, Expiry, NewTransfer, Payload, Shape, StoredState, Transfer};
-use crate::transfer::{TransferError, Transfers, state};
+use crate::transfer::{Token, TransferError, Transfers, state};
 
 /// Ids of 12 digits that the server tries: even among a million transfers the second one is free.
 const MAX_ID_TRIES: usize = 8;
@@ -14,7 +14,11 @@ impl Transfers {
     ///
     /// # Errors
     /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed.
-    pub async fn create_payload(&self, asked: &CheckedPayload) -> Result<PayloadCreated, TransferError> {
+    pub async fn create_payload(
+        &self,
+        asked: &CheckedPayload,
+        access: Option<&Token>,
+    ) -> Result<PayloadCreated, TransferError> {
         let now = self.clock.now();
         let expiry = self.payload_expiry(asked.expires_at, now)?;
         // Nobody can repeat this request; only its own second try after a lost answer finds its own row.
@@ -22,12 +26,12 @@ impl Transfers {
         for _ in 0..MAX_ID_TRIES {
             let id = asked.transfer_id.unwrap_or_else(|| self.new_legacy_id());
             let transfer = self.payload_row(asked, id, expiry, create_digest, now);
-            let is_ours =
-                match self.metadata.create(&NewTransfer { transfer, sealed_metadata: None, charge: None }).await? {
-                    Created::New => true,
-                    Created::Existing(existing) => existing.create_digest == create_digest,
-                    Created::Refused(refusal) => return Err(TransferError::Refused(refusal)),
-                };
+            let charge = Some(self.share(asked.file_size.get(), access));
+            let is_ours = match self.metadata.create(&NewTransfer { transfer, sealed_metadata: None, charge }).await? {
+                Created::New => true,
+                Created::Existing(existing) => existing.create_digest == create_digest,
+                Created::Refused(refusal) => return Err(TransferError::Refused(refusal)),
+            };
             if is_ours {
                 return Ok(PayloadCreated { transfer_id: id, upload_url: format!("/api/transfers/upload/{id}") });
             }

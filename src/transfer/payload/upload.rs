@@ -14,7 +14,7 @@ use crate::blob::{BlobKey, Expected, StagedBlob};
 use crate::metadata::{PayloadRecord, PayloadUpload};
 use crate::store::{StoreError, UploadId};
 use crate::transfer::upload::BodyError;
-use crate::transfer::{TransferError, Transfers, state};
+use crate::transfer::{TransferError, Transfers, Writer, state};
 
 /// How often an upload finds that another one was recorded since its look, before it gives up.
 const MAX_RECORD_TRIES: usize = 100;
@@ -41,15 +41,24 @@ impl Transfers {
     /// # Errors
     /// [`TransferError::NotPending`] unless the transfer takes a payload, before and after it has arrived;
     /// [`TransferError::Body`] when it does not arrive whole or is too long. Nothing of it is kept then.
-    pub async fn upload_payload<S>(&self, id: TransferId, expected: PayloadBody, body: S) -> Result<u64, TransferError>
+    pub async fn upload_payload<S>(
+        &self,
+        id: TransferId,
+        writer: &Writer,
+        expected: PayloadBody,
+        body: S,
+    ) -> Result<u64, TransferError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
     {
-        self.takes_payload(id).await?;
+        let transfer = self.takes_payload(id).await?;
+        self.check_writer(&transfer, writer).await?;
         let most = self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES);
         if expected.announced.is_some_and(|len| len > most) {
             return Err(BodyError::TooLarge.into());
         }
+        // Before it fills the disk; what was announced at create was only a claim.
+        self.recount(id, expected.announced.unwrap_or(0)).await?;
         let upload = self.new_upload();
         let len = expected.announced.map_or(Expected::AtMost(most), Expected::Exactly);
         let mut staged = self.blobs.stage(BlobKey::Payload(id, upload), len).await?;
@@ -67,6 +76,7 @@ impl Transfers {
         received: Received,
         mut staged: Box<dyn StagedBlob>,
     ) -> Result<u64, TransferError> {
+        self.recount(id, received.upload.len).await?;
         staged.finish().await?;
         // Once more: what comes into a folder that was swept would stay there if this process died now.
         self.takes_payload(id).await?;

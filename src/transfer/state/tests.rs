@@ -25,6 +25,11 @@ fn limits() -> Limits {
         client_timeout: Duration::from_secs(30),
         sweep_grace: Duration::from_secs(3600),
         leases: LeaseTimes::default(),
+        min_expiry: Duration::from_secs(1),
+        create: Create::Open,
+        quotas: Quotas::default(),
+        client_rate: None,
+        token_rate: None,
     }
 }
 

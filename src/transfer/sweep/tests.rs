@@ -49,7 +49,7 @@ async fn what_failed_is_not_tried_again_when_its_claim_has_run_out() {
         "encryption": {"algorithm": "AES-256-GCM", "iv_strategy": "counter", "tag_length": 128, "aad_format": "json"},
     });
     for _ in 0..COUNT {
-        let created = transfers.create(&serde_json::from_value(request.clone()).expect("a request")).await;
+        let created = transfers.create(&serde_json::from_value(request.clone()).expect("a request"), None).await;
         // A file is in the folder's place, which no removal expects.
         let place = folder.path().join(format!("blobs/transfers/{}", created.expect("created").transfer_id));
         std::fs::write(place, b"").expect("written");

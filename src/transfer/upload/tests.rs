@@ -136,6 +136,11 @@ impl OneChunk {
             client_timeout: Duration::from_secs(30),
             sweep_grace: Duration::ZERO,
             leases: state::LeaseTimes::default(),
+            min_expiry: Duration::from_secs(1),
+            create: state::Create::Open,
+            quotas: crate::transfer::Quotas::default(),
+            client_rate: None,
+            token_rate: None,
         };
         let blob_store: Arc<DiskStore> = Arc::clone(&blobs);
         let transfers =
@@ -145,7 +150,8 @@ impl OneChunk {
             "encryption":
                 {"algorithm": "AES-256-GCM", "iv_strategy": "counter", "tag_length": 128, "aad_format": "json"},
         });
-        let created = transfers.create(&serde_json::from_value(request).expect("a request")).await.expect("created");
+        let created =
+            transfers.create(&serde_json::from_value(request).expect("a request"), None).await.expect("created");
         let upload = ChunkUpload {
             transfer_id: created.transfer_id,
             index: ChunkIndex::MIN,

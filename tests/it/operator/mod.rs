@@ -8,6 +8,7 @@ mod healthcheck;
 mod import;
 mod payload;
 mod rebuild;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

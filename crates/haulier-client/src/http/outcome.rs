@@ -6,7 +6,7 @@ use std::time::Duration;
 use haulier_wire::problem::{PROBLEM_JSON, Problem, ProblemType};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
-use crate::error::Error;
+use crate::error::{Error, LimitError};
 
 /// Longest text of a server that is shown, in characters.
 const SHOWN_CHARACTERS: usize = 200;
@@ -90,6 +90,10 @@ fn problem_error(problem: &Problem, role: Role) -> Error {
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => {
             Error::WrongKey { has_passphrase: true }
         }
+        (ProblemType::TokenRevoked, _) => Error::AccessTokenEnded { why: "was revoked" },
+        (ProblemType::TokenExpired, _) => Error::AccessTokenEnded { why: "has expired" },
+        (ProblemType::TokenUsedUp, _) => Error::AccessTokenEnded { why: "is used up" },
+        (ProblemType::QuotaExceeded, _) => LimitError::Quota { left_bytes: problem.left_bytes.unwrap_or(0) }.into(),
         // A transfer that is complete has every chunk that its manifest counts.
         (ProblemType::ChunkNotFound, Role::Download) => Error::Protocol { what: describe(problem) },
         _ => Error::Refused { what: describe(problem) },
@@ -158,7 +162,7 @@ pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallEr
     let problem = if is_problem { serde_json::from_slice::<Problem>(body).ok() } else { None };
     match status {
         300..=399 => CallError::Redirect(status),
-        408 | 429 | 500..=599 => {
+        408 | 429 | 500..=599 if !is_final(problem.as_ref()) => {
             CallError::Again { reason: reason(status, problem.as_ref()), after: retry_after(headers) }
         }
         413 if !is_problem => CallError::ProxyTooLarge,
@@ -167,6 +171,11 @@ pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallEr
             None => CallError::Foreign(format!("it answered {status} in another form")),
         },
     }
+}
+
+/// A quota stays used up until somebody deletes something, or something expires.
+fn is_final(problem: Option<&Problem>) -> bool {
+    problem.is_some_and(|problem| problem.kind == ProblemType::QuotaExceeded)
 }
 
 fn reason(status: u16, problem: Option<&Problem>) -> String {

@@ -34,7 +34,12 @@ pub(super) fn layout(file_bytes: u64, asked: Option<u64>, config: &ServerConfig)
         return Err(LimitError::TooManyChunks { total_chunks, max_chunks });
     }
     let file_size = ByteLen::new(file_bytes).ok_or(LimitError::FileTooLarge { file_bytes, max_bytes })?;
-    Ok(ChunkLayout::new(file_size, chunk_size)?)
+    let layout = ChunkLayout::new(file_size, chunk_size)?;
+    let (needed_bytes, left_bytes) = (layout.sealed_size(), config.left_bytes.unwrap_or(ByteLen::MAX).get());
+    if needed_bytes > left_bytes {
+        return Err(LimitError::Room { needed_bytes, left_bytes });
+    }
+    Ok(layout)
 }
 
 /// 960 KiB for files under 64 MiB, else 8 MiB, or the power of two that keeps to 100,000 chunks; 64 MiB at most.

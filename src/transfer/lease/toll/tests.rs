@@ -54,6 +54,11 @@ impl House {
             upload_expiry: hour,
             client_timeout: hour,
             sweep_grace: Duration::ZERO,
+            min_expiry: Duration::from_secs(1),
+            create: crate::transfer::state::Create::Open,
+            quotas: crate::transfer::Quotas::default(),
+            client_rate: None,
+            token_rate: None,
             leases: LeaseTimes::default(),
         };
         let now: Arc<TestClock> = Arc::clone(&clock);

@@ -188,6 +188,7 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::AccessToken { .. } => {
             (Exit::WrongKey, "Set HAULIER_ACCESS_TOKEN to the token that the server's owner gave you.")
         }
+        Error::AccessTokenEnded { .. } => (Exit::WrongKey, "Ask the server's owner for another access token."),
         Error::NotFound => (Exit::Gone, "Check the link and its host; a transfer that ended may also be forgotten."),
         Error::Deleted | Error::Expired | Error::Exhausted => (Exit::Gone, "Ask the sender to send it again."),
         Error::PlacesTaken => {
@@ -212,10 +213,7 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::Unavailable, "The server's owner must allow larger request bodies, at least 1 MiB.")
         }
         Error::Refused { .. } | Error::Internal(_) => return (Exit::Other, None),
-        Error::Limit(LimitError::Downloads) => {
-            (Exit::Input, "Nothing was sent. Send it without --downloads, or to a server that counts them.")
-        }
-        Error::Limit(_) => (Exit::Input, "The server's owner sets these limits."),
+        Error::Limit(error) => (Exit::Input, limit_advice(error)),
         Error::Integrity(error) => (Exit::Integrity, integrity_advice(error)),
         Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
         Error::Input { what, .. } => (Exit::Input, input_advice(what)),
@@ -234,6 +232,16 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         }
     };
     (exit, Some(advice))
+}
+
+fn limit_advice(error: &LimitError) -> &'static str {
+    match error {
+        LimitError::Downloads => "Nothing was sent. Send it without --downloads, or to a server that counts them.",
+        LimitError::Room { .. } | LimitError::Quota { .. } => {
+            "Nothing was sent. Delete something there (haulier list, haulier rm), or wait until something expires."
+        }
+        _ => "The server's owner sets these limits.",
+    }
 }
 
 fn target_advice(why: io::ErrorKind) -> &'static str {

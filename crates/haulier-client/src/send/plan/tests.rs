@@ -22,6 +22,13 @@ fn config() -> ServerConfig {
         client_timeout_seconds: 30,
         download_limits: false,
         access_token_required: false,
+        max_total_bytes: None,
+        left_bytes: None,
+        max_token_bytes: None,
+        max_open_uploads: None,
+        max_token_uploads: None,
+        client_rate: None,
+        token_rate: None,
     }
 }
 

@@ -1,0 +1,65 @@
+//! How many requests somebody may send within a while. Counted in this process alone.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Those that are remembered; beyond them everybody starts anew, so that nobody is looked for among too many.
+const MAX_REMEMBERED: usize = 1 << 16;
+
+/// So many requests within so long, and on average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests, at least 1.
+    pub requests: u32,
+    /// Within which time, at least 1 s.
+    pub per: Duration,
+}
+
+/// Requests by who sent them.
+pub struct Rates<Who> {
+    rate: Option<Rate>,
+    /// When everything that somebody sent is paid off, at one request each `per / requests`.
+    paid_off: Mutex<HashMap<Who, Instant>>,
+}
+
+impl<Who> fmt::Debug for Rates<Who> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rates").field("rate", &self.rate).finish_non_exhaustive()
+    }
+}
+
+impl<Who: Eq + Hash> Rates<Who> {
+    /// Counts nothing and lets everything pass without a rate.
+    #[must_use]
+    pub fn new(rate: Option<Rate>) -> Self {
+        Self { rate, paid_off: Mutex::default() }
+    }
+
+    /// Counts one request at `now`, a moment of a clock that never jumps.
+    ///
+    /// # Errors
+    /// How long to wait, when it is one too many; then it does not count.
+    pub fn take(&self, who: Who, now: Instant) -> Result<(), Duration> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let each = rate.per / rate.requests.max(1);
+        let mut paid_off = self.paid_off.lock().unwrap_or_else(PoisonError::into_inner);
+        if paid_off.len() >= MAX_REMEMBERED {
+            paid_off.retain(|_, at| *at > now);
+            if paid_off.len() >= MAX_REMEMBERED {
+                paid_off.clear();
+            }
+        }
+        let owed = paid_off.get(&who).map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + each;
+        if owed > rate.per {
+            return Err(owed - rate.per);
+        }
+        paid_off.insert(who, now + owed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
