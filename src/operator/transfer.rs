@@ -103,7 +103,11 @@ async fn show(transfers: &Transfers, id: TransferId, json: bool) -> anyhow::Resu
     line("size", &format!("{} ({} bytes)", text::bytes(known.file_size), known.file_size));
     let chunks =
         format!("{} of {}, {} each", known.stored_chunks, known.total_chunks, text::bytes(known.chunk_size.into()));
-    line("chunks stored", &chunks);
+    if known.format == TransferKind::Payload {
+        line("payload", &if known.stored_bytes > 0 { "uploaded" } else { "empty, or not uploaded" });
+    } else {
+        line("chunks stored", &chunks);
+    }
     line("bytes stored", &format!("{} (sealed)", known.stored_bytes));
     line("bytes removed", &yes(known.bytes_removed));
     line("created", &known.created_at);

@@ -26,9 +26,12 @@ impl Transfers {
         }
         // First, so that a rebuild from the blob store cannot bring it back.
         self.blobs.remove(BlobKey::Meta(id)).await?;
+        // The older system says so of what went with its last download.
+        let went_before = transfer.state == StoredState::Exhausted
+            && transfer.shape.payload().is_some_and(|payload| payload.auto_delete);
         if self.metadata.delete(id, self.clock.now()).await? {
             self.sweep_due.notify_one();
-            Ok(DeleteStatus::Deleted)
+            Ok(if went_before { DeleteStatus::AlreadyDeleted } else { DeleteStatus::Deleted })
         } else {
             Ok(DeleteStatus::AlreadyDeleted)
         }

@@ -59,6 +59,7 @@ async fn the_query_may_hold_the_payload() {
     let id = create(&http, &json!({})).await;
     let with = |data: &str| http.post(&format!("/api/transfers/upload/{id}?data={data}"));
     Reply::to(with("not%20base64")).await.is(ProblemType::InvalidRequest);
+    Reply::to(with("YQ%3D%3D&data=Yg%3D%3D")).await.is(ProblemType::InvalidRequest);
     let uploaded: PayloadUploaded = Reply::to(with("eyJkYXRhIjoiIn0%3D")).await.ok().json();
     assert_eq!(uploaded.size, 11);
     complete(&http, &id).await.ok();

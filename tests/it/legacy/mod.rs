@@ -3,6 +3,7 @@
 mod bodies;
 mod crash;
 mod large;
+mod limits;
 mod objects;
 mod races;
 mod reads;
