@@ -160,6 +160,7 @@ fn restored(number: u8, chunks: Vec<Digest>) -> Restored {
     transfer.stored_bytes = transfer.shape.body_bytes();
     transfer.max_downloads = 5;
     transfer.download_count = 3;
+    transfer.held = 3;
     transfer.completed_at = Some(at(20));
     transfer.upload_expires_at = at(20);
     transfer.expiry = Expiry::At(at(520));

@@ -69,7 +69,8 @@ async fn a_get_that_is_killed_between_servers_that_are_killed_spends_one() {
     let Sent { haulier, bytes, line } = sent(&server, "1").await;
     let proxy = Proxy::to(server.address()).await;
     let link = line.link.replace(server.url(), proxy.url());
-    for round in 0..4 {
+    // What is on its way to one that is killed is paid for: after a few such, one place would be spent on that alone.
+    for round in 0..2 {
         proxy.limit(2 << 20);
         let mut command = haulier.command(["get", &link, "-o", "got.bin"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("haulier starts");
@@ -83,10 +84,8 @@ async fn a_get_that_is_killed_between_servers_that_are_killed_spends_one() {
         child.wait().expect("gone");
         proxy.hang_up().await;
         assert_eq!(kept_tokens(haulier.home()), 1);
-        if round % 2 == 0 {
-            server.kill();
-            server = start();
-        }
+        server.kill();
+        server = start();
         assert_eq!(count(&server, &line.transfer_id).await.0, 0, "round {round}");
         // The place is theirs.
         let other = Haulier::new();

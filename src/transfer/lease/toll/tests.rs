@@ -180,9 +180,9 @@ async fn a_chunk_needs_a_lease_and_an_older_reader_takes_one() {
     let refused = |result: Result<Toll, TransferError>| result.expect_err("refused");
     let admit = async |terms, lease| house.transfers.admit(terms, &reader(lease), MIB).await;
     assert!(matches!(refused(admit(terms, None).await), TransferError::LeaseRequired));
-    assert!(matches!(refused(admit(terms, Some("never taken")).await), TransferError::LeaseEnded));
+    assert!(matches!(refused(admit(terms, Some("never-taken")).await), TransferError::LeaseEnded));
     let own = Terms { takes_own: true, ..terms };
-    assert!(matches!(refused(admit(own, Some("never taken")).await), TransferError::LeaseEnded));
+    assert!(matches!(refused(admit(own, Some("never-taken")).await), TransferError::LeaseEnded));
     let toll = house.transfers.admit(own, &reader(None), 4 * MIB).await.expect("a place of its own");
     assert!(matches!(refused(admit(own, None).await), TransferError::PlacesTaken));
     drop(toll);
