@@ -12,6 +12,7 @@ mod legacy;
 mod listen;
 mod metrics;
 mod observe;
+mod openapi;
 #[cfg(target_os = "linux")]
 mod passing;
 mod path;
@@ -50,6 +51,12 @@ fn routes(config: &mut ServiceConfig) {
             resource("/info/health").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)),
         )
         .service(resource("/api/config").route(web::get().to(service::config)).route(web::head().to(service::config)))
+        .service(
+            resource("/api/openapi.json")
+                .route(web::get().to(openapi::document))
+                .route(web::head().to(openapi::document)),
+        )
+        .service(resource("/api/docs").route(web::get().to(openapi::docs)).route(web::head().to(openapi::docs)))
         .service(resource("/healthz").route(web::get().to(service::healthz)).route(web::head().to(service::healthz)))
         .service(resource("/readyz").route(web::get().to(service::readyz)).route(web::head().to(service::readyz)))
         .service(web::resource(metrics::PATH).to(metrics::guarded))

@@ -11,6 +11,7 @@ use haulier_wire::limit::SEALED_OVERHEAD_BYTES;
 use haulier_wire::problem::PROBLEM_JSON;
 use haulier_wire::{Problem, ProblemType};
 
+use super::openapi::allowed_methods;
 use crate::store::StoreError;
 use crate::transfer::upload::BodyError;
 use crate::transfer::{Refusal, TransferError};
@@ -255,29 +256,11 @@ pub(super) async fn no_route() -> HttpResponse {
 
 pub(super) async fn no_method(request: HttpRequest) -> HttpResponse {
     let mut response = render(&Problem::new(ProblemType::MethodNotAllowed).with_detail("Allow lists the methods."));
-    if let Some(allowed) = request.match_pattern().as_deref().and_then(allowed_methods) {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    let allowed = request.match_pattern().as_deref().and_then(allowed_methods);
+    if let Some(Ok(allowed)) = allowed.as_deref().map(HeaderValue::from_str) {
+        response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
-}
-
-/// The methods of each resource in [`super::routes`].
-fn allowed_methods(pattern: &str) -> Option<&'static str> {
-    let route = pattern.trim_start_matches("/api").trim_start_matches("/transfers");
-    Some(match route {
-        "/create" | "/complete/{id}" | "/lease/{id}/commit" | "/validate-token/{name}" => "POST",
-        "/presigned/initiate" | "/presigned/complete" | "/presigned/cancel/{id}/{upload}" => "POST",
-        "/lease/{id}" => "POST, DELETE",
-        "/upload/{id}/chunk/{n}" => "PUT, POST",
-        "/upload/{id}" => "GET, HEAD, PATCH, POST",
-        "/delete/{id}" => "DELETE",
-        "/manifest/{id}" | "/info/{id}" | "/download/{id}/chunk/{n}" | "/download/{id}" => "GET, HEAD",
-        "/download-base64/{id}" | "/check-token/{name}" => "GET, HEAD",
-        "/presigned/capabilities" | "/presigned/upload-url/{id}" | "/presigned/download-url/{id}" => "GET, HEAD",
-        "/info/health" => "GET, HEAD",
-        "/config" | "/healthz" | "/readyz" | "/metrics" => "GET, HEAD",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod many;
 mod memory;
 mod metrics;
 mod network;
+mod openapi;
 mod operator;
 mod owner;
 mod postgres;

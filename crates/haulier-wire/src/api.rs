@@ -24,6 +24,7 @@ object_only!(CreateRequest, UpdateRequest, CompleteRequest, Manifest);
 
 /// Body of POST create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct CreateRequest {
     /// The id; a FULL transfer brings its own.
@@ -128,6 +129,7 @@ pub fn check_sealed_metadata(sealed: &Base64Url) -> Result<(), CreateError> {
 
 /// Answer to POST create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateResponse {
     /// The id, as asked for or as made by the server.
     pub transfer_id: TransferId,
@@ -143,6 +145,7 @@ pub struct CreateResponse {
 
 /// Answer to PUT chunk: 201 and `stored`, or 200 and `already_stored`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChunkResponse {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -158,6 +161,7 @@ pub struct ChunkResponse {
 
 /// What a PUT of a chunk did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChunkStatus {
     /// This request stored the chunk.
@@ -168,6 +172,7 @@ pub enum ChunkStatus {
 
 /// The states that a client sees; what is deleted or expired answers 410 instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TransferState {
     /// Chunks are still arriving.
@@ -180,6 +185,7 @@ pub enum TransferState {
 
 /// Answer to GET upload/{id} and to PATCH upload/{id}.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UploadStatus {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -205,6 +211,7 @@ pub struct UploadStatus {
 
 /// Body of PATCH upload/{id}.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct UpdateRequest {
     /// Lifetime in seconds: from complete while pending, from now afterwards.
@@ -220,6 +227,7 @@ pub struct UpdateRequest {
 
 /// Body of POST complete; an empty body is the same as `{}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct CompleteRequest {
     /// If create did not bring it.
@@ -229,6 +237,7 @@ pub struct CompleteRequest {
 
 /// Answer to POST complete: the legacy fields, then ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CompleteResponse {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -246,6 +255,7 @@ pub struct CompleteResponse {
 
 /// The legacy system's statement of what is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transparency {
     /// SHA-256 of nothing: no address is kept.
     pub ip: String,
@@ -263,6 +273,7 @@ pub struct Transparency {
 
 /// Answer to GET manifest/{id}: what the server says of a transfer's chunks. Readers trust none of it unchecked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(remote = "Self")]
 pub struct Manifest {
     /// The transfer.
@@ -296,6 +307,7 @@ pub struct Manifest {
 
 /// Answer to GET info/{id}: needs no token, holds nothing sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Info {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -333,6 +345,7 @@ pub struct Info {
 
 /// Answer to DELETE delete/{id}.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeleteResponse {
     /// What this request did.
     pub status: DeleteStatus,
@@ -342,6 +355,7 @@ pub struct DeleteResponse {
 
 /// What a DELETE did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeleteStatus {
     /// This request deleted the transfer.
@@ -352,6 +366,7 @@ pub enum DeleteStatus {
 
 /// Answer to GET /api/config: what a client must know before it picks a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerConfig {
     /// The server's version.
     pub version: String,

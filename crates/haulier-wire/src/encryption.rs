@@ -17,6 +17,7 @@ string_only!(Algorithm, AadFormat);
 
 /// The cipher of format version 1: always `AES-256-GCM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(remote = "Self")]
 pub enum Algorithm {
     /// AES-256-GCM with a 128-bit tag.
@@ -26,6 +27,7 @@ pub enum Algorithm {
 
 /// How a chunk's AAD is spelled: always `json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", remote = "Self")]
 pub enum AadFormat {
     /// The fixed template of docs/FORMAT.md.
@@ -53,6 +55,7 @@ impl From<TagLength> for u32 {
 
 /// How the chunks were sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct Encryption {
     /// Always `AES-256-GCM`.
@@ -75,6 +78,7 @@ impl Encryption {
 
 /// How a passphrase becomes a key: PBKDF2-HMAC-SHA-256 with 600,000 iterations, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "KdfMembers", into = "KdfMembers")]
 pub struct Kdf {
     /// 16 random bytes.
@@ -82,10 +86,14 @@ pub struct Kdf {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 struct KdfMembers {
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "PBKDF2")))]
     name: String,
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "SHA-256")))]
     hash: String,
+    #[cfg_attr(feature = "schema", schemars(extend("const" = KDF_ITERATIONS)))]
     iterations: u32,
     salt: Base64Url,
 }

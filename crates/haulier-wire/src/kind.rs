@@ -16,6 +16,7 @@ string_only!(IvStrategy);
 
 /// How the 8 prefix bytes of every chunk's iv are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", remote = "Self")]
 pub enum IvStrategy {
     /// All 8 bytes zero: SEED transfers.
@@ -26,6 +27,7 @@ pub enum IvStrategy {
 
 /// Which of the shapes a transfer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferKind {
     /// What our clients write: sealed metadata, key check, tokens, a random iv prefix.

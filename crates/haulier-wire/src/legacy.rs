@@ -17,6 +17,7 @@ object_only!(PayloadRequest);
 
 /// Body of POST create in the older system: no `total_chunks`, and every member may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct PayloadRequest {
     /// Bytes of plaintext, as the sender says.
@@ -108,6 +109,7 @@ impl PayloadRequest {
 
 /// Answer to POST create in the older system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PayloadCreated {
     /// The id, as asked for or as made by the server.
     pub transfer_id: TransferId,
@@ -117,6 +119,7 @@ pub struct PayloadCreated {
 
 /// Answer to POST upload/{id}.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PayloadUploaded {
     /// Always `uploaded`.
     pub status: String,
@@ -128,6 +131,7 @@ pub struct PayloadUploaded {
 
 /// Answer to POST complete/{id} of a payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PayloadCompleted {
     /// The transfer.
     pub transfer_id: TransferId,

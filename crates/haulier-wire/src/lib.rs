@@ -15,6 +15,8 @@ pub mod legacy;
 pub mod limit;
 pub mod number;
 pub mod problem;
+#[cfg(feature = "schema")]
+mod schema;
 mod shape;
 
 pub use id::{TokenHash, TransferId};

@@ -173,6 +173,7 @@ impl<'de> Deserialize<'de> for ProblemType {
 
 /// One problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What went wrong.
     #[serde(rename = "type")]

@@ -8,6 +8,7 @@ use crate::number::ByteLen;
 
 /// Answer to POST lease/{id} and POST lease/{id}/commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeaseResponse {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -25,6 +26,7 @@ pub struct LeaseResponse {
 
 /// Answer to DELETE lease/{id}.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeaseEndResponse {
     /// The transfer.
     pub transfer_id: TransferId,
@@ -34,6 +36,7 @@ pub struct LeaseEndResponse {
 
 /// What a DELETE of a lease did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseEnd {
     /// Its place is free for others.
