@@ -24,6 +24,7 @@ mod guessing;
 mod harness;
 mod leases;
 mod legacy;
+mod legacy_links;
 mod lies;
 mod malformed;
 mod many;

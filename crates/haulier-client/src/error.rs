@@ -257,6 +257,15 @@ pub enum LimitError {
         /// What is left.
         left_bytes: u64,
     },
+    /// A legacy transfer has no list of files.
+    #[error("a legacy transfer holds one file, without folders")]
+    OneFile,
+    /// One seal of the legacy system's ends where its cipher does.
+    #[error("there are {}, and one legacy blob holds less than 64 GiB", bytes(*file_bytes))]
+    BlobTooLarge {
+        /// Bytes of the file.
+        file_bytes: u64,
+    },
     /// The server has no limits of downloads.
     #[error("this server does not limit downloads")]
     Downloads,

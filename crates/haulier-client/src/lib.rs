@@ -29,7 +29,7 @@ pub use receive::{
     Description, Preview, PreviewFile, ReceiveOptions, Received, parse_link, peek, receive, receive_stream,
 };
 pub use secret::{Ask, PassphraseSource};
-pub use send::{OnLink, SendOptions, Sent, Source, Stream, send};
+pub use send::{OnLink, SendOptions, Sent, SentLegacy, Source, Stream, send, send_legacy};
 pub use window::WINDOW_BYTES;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub const MAX_LINK_BYTES: usize = 2048;
 const KEY_CHARS: usize = 43;
 /// The pages of the legacy system, after which its links have their fragment.
 const LEGACY_ROUTES: [&str; 5] = ["download", "gallery", "browse", "view", "v"];
+/// The page that links of ours lead to: every one of its clients since v0.2 has it.
+const LEGACY_PAGE: &str = "/en-gb/download";
 
 /// From what the file key is made (docs/FORMAT.md, "Keys").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +126,13 @@ pub(crate) fn format_link(base: &str, id: &TransferId, key: Option<&LinkKey>, mo
         text.push_str("/p");
     }
     text
+}
+
+/// Writes a link of the legacy system, `{base}/en-gb/download/#ID/KEY`: what its web client opens. It holds the key: for
+/// the user alone.
+#[must_use]
+pub fn format_legacy_link(base: &str, id: &TransferId, key: &LinkKey) -> String {
+    format_link(&format!("{base}{LEGACY_PAGE}"), id, Some(key), KeyMode::Link)
 }
 
 /// What a text that should be a link points to.

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::Server;
+use super::documented::assert_documented;
 
 /// Requests to one server.
 #[derive(Clone, Debug)]
@@ -68,7 +69,8 @@ impl Reply {
     pub(crate) async fn try_to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
         let (client, request) = request.build_split();
         let request = request?;
-        let is_head = request.method() == Method::HEAD;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let is_head = method == Method::HEAD;
         let response = client.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let reply = Self { status, headers, body: response.bytes().await? };
@@ -80,9 +82,11 @@ impl Reply {
                 assert_eq!(problem.kind.status(), status.as_u16());
                 assert_eq!(problem.title, problem.kind.title());
                 assert!(problem.instance.as_deref().is_some_and(is_request_id), "{problem:?}");
+                assert_documented(&method, &path, status, Some(&reply.json()));
                 assert!(status.is_client_error() || status.as_u16() == 507 || problem.detail.is_none(), "{problem:?}");
             }
         }
+        assert_documented(&method, &path, status, None);
         Ok(reply)
     }
 

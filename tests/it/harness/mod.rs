@@ -2,9 +2,11 @@
 
 mod chance;
 mod connection;
+mod documented;
 mod eventually;
 mod haulier;
 mod http;
+mod legacy_server;
 mod object_store;
 mod postgres;
 mod process;
@@ -20,6 +22,7 @@ pub(crate) use connection::Connection;
 pub(crate) use eventually::{eventually, files_below};
 pub(crate) use haulier::{Haulier, SentLine, sha256_of};
 pub(crate) use http::{Http, Reply};
+pub(crate) use legacy_server::LegacyServer;
 pub(crate) use object_store::{Disk, ObjectStore};
 pub(crate) use postgres::{Postgres, TestDatabase};
 pub(crate) use process::{Server, ServerOptions, free_address, peak_rss_bytes};

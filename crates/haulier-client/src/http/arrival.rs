@@ -190,8 +190,9 @@ async fn read_body(
 }
 
 /// Whether the answer says no more than that the rest cannot be had.
-fn is_about_the_range(error: &CallError) -> bool {
-    error.problem() == Some(ProblemType::RangeNotSatisfiable) || matches!(error, CallError::Foreign(_))
+pub(super) fn is_about_the_range(error: &CallError) -> bool {
+    error.problem() == Some(ProblemType::RangeNotSatisfiable)
+        || matches!(error, CallError::Foreign(_) | CallError::Legacy { status: 416, .. })
 }
 
 fn other_length(index: u32) -> CallError {

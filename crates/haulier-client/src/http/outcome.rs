@@ -25,6 +25,13 @@ pub(crate) enum CallError {
     },
     /// A problem document that the same request will meet again.
     Problem(Box<Problem>),
+    /// An error in the legacy system's form: its status and its `detail`.
+    Legacy {
+        /// HTTP status.
+        status: u16,
+        /// What can be shown of it.
+        detail: String,
+    },
     /// No TLS connection that could be trusted.
     Insecure(String),
     /// 413 from a proxy: the server itself answers with a problem document.
@@ -74,7 +81,20 @@ impl CallError {
             Self::Broken(what) => Error::Protocol { what },
             Self::Unsendable(what) => Error::Refused { what: what.into() },
             Self::Problem(problem) => problem_error(&problem, role),
+            Self::Legacy { status, detail } => legacy_error(status, &detail, role),
         }
+    }
+}
+
+/// What the legacy system's texts mean; those of its pages for people may change, so statuses decide where they can.
+fn legacy_error(status: u16, detail: &str, role: Role) -> Error {
+    match (status, detail, role) {
+        (401, _, Role::Access { given }) => Error::AccessToken { given },
+        (404, "Transfer not found or not available for download", _) => Error::Pending,
+        (404, "Transfer not found", _) => Error::NotFound,
+        (410, "expired", _) => Error::Expired,
+        (410, "exhausted", _) => Error::Exhausted,
+        _ => Error::Refused { what: format!("{status} {detail}") },
     }
 }
 
@@ -176,6 +196,25 @@ pub(crate) fn of_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallEr
 /// A quota stays used up until somebody deletes something, or something expires.
 fn is_final(problem: Option<&Problem>) -> bool {
     problem.is_some_and(|problem| problem.kind == ProblemType::QuotaExceeded)
+}
+
+/// As [`of_answer`], but takes the legacy system's `{"detail": ...}` for what it is.
+pub(crate) fn of_legacy_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> CallError {
+    #[derive(serde::Deserialize)]
+    struct Legacy {
+        detail: serde_json::Value,
+    }
+    match of_answer(status, headers, body) {
+        other @ (CallError::Foreign(_) | CallError::ProxyTooLarge) => match serde_json::from_slice(body) {
+            Ok(Legacy { detail: serde_json::Value::String(text) }) => {
+                CallError::Legacy { status, detail: printable(&text) }
+            }
+            // A list of what is wrong with a request: nothing for a person.
+            Ok(_) => CallError::Legacy { status, detail: "the request was not understood".into() },
+            Err(_) => other,
+        },
+        other => other,
+    }
 }
 
 fn reason(status: u16, problem: Option<&Problem>) -> String {

@@ -161,14 +161,15 @@ impl ChunkLog {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a file of one's own, or makes it.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     // Whatever is planted there, opening it neither follows nor waits.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)
 }
 
 /// Whether the name still leads to this file: another process may have ended with it, or replaced it, since.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let opened = file.metadata()?;
     Ok(fs::symlink_metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())))
 }

@@ -17,8 +17,8 @@ use crate::progress::{Event, Progress};
 use crate::secret::{PassphraseSource, blocking};
 
 /// Between the first two questions whether the sender has finished.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A manifest that the keys fit, and the token that the server lets readers in with.
 pub(super) struct Entry {
@@ -42,7 +42,8 @@ impl Entry {
         progress: Arc<dyn Progress>,
         lease: &Lease,
     ) -> Result<Self, Error> {
-        let link = parse_link(&options.link)?;
+        let text = options.link.clone();
+        let link = blocking(move || parse_link(&text)).await?;
         let has_passphrase = link.mode.key_mode().has_passphrase();
         let opened = Self::open_link(link, options, ambient, progress, lease).await;
         opened.map_err(|error| match error {

@@ -12,6 +12,7 @@ mod entry;
 mod fetch;
 mod kept;
 mod lease;
+mod legacy;
 mod options;
 mod part;
 mod preview;
@@ -43,6 +44,7 @@ use entry::Entry;
 use fetch::{Fetch, First};
 use kept::{Kept, NotOpened, forget, take_along};
 use lease::Lease;
+use legacy::Blob;
 use selection::Selection;
 use stream::Stream;
 use target::{Target, Undotted};
@@ -59,6 +61,13 @@ pub async fn receive(
     ambient: Ambient,
     progress: Arc<dyn Progress>,
 ) -> Result<Received, Error> {
+    let blob = Blob::find(&options, &ambient, &progress).await;
+    if let Err(Error::Deleted | Error::Expired | Error::Exhausted) = &blob {
+        legacy::forget(&options).await;
+    }
+    if let Some(blob) = blob? {
+        return blob.receive(&options).await;
+    }
     let ready = Ready::new(&options, &ambient, &progress, Lease::open).await?;
     let fetch = Arc::clone(&ready.fetch);
     let received = to_disk(ready, options, ambient, progress).await;
@@ -134,6 +143,9 @@ pub async fn receive_stream(
     progress: Arc<dyn Progress>,
     output: impl Write + Send + 'static,
 ) -> Result<Received, Error> {
+    if let Some(blob) = Blob::find(&options, &ambient, &progress).await? {
+        return blob.stream(&options, output).await;
+    }
     let ready = Ready::new(&options, &ambient, &progress, Lease::for_one_run).await?;
     let fetch = Arc::clone(&ready.fetch);
     let received = to_stream(ready, options, progress, output).await;

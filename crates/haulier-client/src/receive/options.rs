@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use haulier_format::Link;
+use haulier_format::{Link, LinkMode, LinkTarget, friendly_id, friendly_key};
 use haulier_wire::TransferId;
 use zeroize::Zeroizing;
 
@@ -82,7 +82,8 @@ pub struct Received {
     pub resumed: bool,
 }
 
-/// Reads a link as people paste it: with white space, quotes or `<>` around it.
+/// Reads a link as people paste it: with white space, quotes or `<>` around it. A friendly token of the legacy system
+/// becomes the id and the key that it stands for, which takes some tenths of a second: not for an async thread.
 ///
 /// # Errors
 /// [`Error::Link`] says what is wrong with it, without its text.
@@ -90,7 +91,14 @@ pub fn parse_link(text: &str) -> Result<Link, Error> {
     let text = text.trim();
     let within = |open, close| text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
     let bare = within('<', '>').or_else(|| within('"', '"')).or_else(|| within('\'', '\'')).unwrap_or(text);
-    Link::parse(bare.trim()).map_err(|error| Error::Link(error.to_string()))
+    let refused = |error: haulier_format::Error| Error::Link(error.to_string());
+    match LinkTarget::parse(bare.trim()).map_err(refused)? {
+        LinkTarget::Transfer(link) => Ok(link),
+        LinkTarget::IdOnly { .. } => Err(refused(haulier_format::Error::LinkKeyMissing)),
+        LinkTarget::FriendlyToken { base, token } => {
+            Ok(Link { base, id: friendly_id(&token), mode: LinkMode::Link(friendly_key(&token)) })
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use haulier_wire::TransferId;
 
 use super::entry::Entry;
 use super::lease::Lease;
+use super::legacy::Blob;
 use super::options::{ReceiveOptions, parse_link};
 use crate::ambient::Ambient;
 use crate::error::Error;
@@ -55,6 +56,9 @@ pub struct PreviewFile {
 /// # Errors
 /// Those of [`receive`](crate::receive) up to the first chunk.
 pub async fn peek(options: ReceiveOptions, ambient: Ambient, progress: Arc<dyn Progress>) -> Result<Preview, Error> {
+    if let Some(blob) = Blob::find(&options, &ambient, &progress).await? {
+        return Ok(blob.preview());
+    }
     let id = parse_link(&options.link)?.id;
     let (of_lease, ambient_of_lease) = (options.clone(), ambient.clone());
     let lease = blocking(move || Ok(Lease::open(&of_lease, id, &ambient_of_lease))).await?;

@@ -5,6 +5,7 @@
 
 mod begin;
 mod input;
+mod legacy;
 mod options;
 mod plan;
 mod upload;
@@ -26,6 +27,7 @@ use crate::secret::blocking;
 use crate::window::Window;
 
 pub use input::Stream;
+pub use legacy::{SentLegacy, send_legacy};
 pub use options::{OnLink, SendOptions, Source};
 
 use input::Input;

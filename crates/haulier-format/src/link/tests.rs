@@ -73,3 +73,13 @@ fn bases_have_one_spelling() {
     let long = format!("https://h/{}", "a".repeat(2048));
     assert_eq!(parse_base(&long), Err(Error::Base));
 }
+
+#[test]
+fn legacy_links_are_written_as_they_are_read() {
+    let (id, key) = ("a1b2c3d4e5f6".parse().unwrap(), LinkKey::from_array(&[7; 32]));
+    let text = format_legacy_link("https://send.example.org", &id, &key);
+    assert!(text.starts_with("https://send.example.org/en-gb/download/#a1b2c3d4e5f6/Bwc"), "{text}");
+    let link = Link::parse(&text).unwrap();
+    assert_eq!((link.base.as_str(), link.id), ("https://send.example.org", id));
+    assert!(matches!(link.mode, LinkMode::Link(read) if read.expose() == key.expose()));
+}

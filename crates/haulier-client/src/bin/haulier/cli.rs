@@ -190,6 +190,10 @@ pub(crate) struct SendArgs {
     /// Size of one chunk, such as 960KiB or 8MiB; 64KiB to 64MiB [default: by the file's size].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) chunk_size: Option<u64>,
+    /// Send one file for the web client of the legacy system, to its servers or to Haulier's: one blob, one link that its
+    /// page opens. An upload that breaks off begins anew; its page holds the whole file in memory.
+    #[arg(long, conflicts_with_all = ["passphrase", "passphrase_only", "passphrase_file", "message", "chunk_size", "link_first"])]
+    pub(crate) legacy: bool,
     /// Print the link as soon as the upload begins; whoever has it can wait with haulier get --wait.
     #[arg(long)]
     pub(crate) link_first: bool,

@@ -237,6 +237,8 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
 fn limit_advice(error: &LimitError) -> &'static str {
     match error {
         LimitError::Downloads => "Nothing was sent. Send it without --downloads, or to a server that counts them.",
+        LimitError::OneFile => "Nothing was sent. Make one archive of them with --tar, or send them without --legacy.",
+        LimitError::BlobTooLarge { .. } => "Nothing was sent. Send it without --legacy.",
         LimitError::Room { .. } | LimitError::Quota { .. } => {
             "Nothing was sent. Delete something there (haulier list, haulier rm), or wait until something expires."
         }

@@ -70,3 +70,23 @@ fn texts_of_a_server_cannot_steer_the_terminal() {
     let error = of_answer(400, &headers(PROBLEM_JSON, None), &body).into_error("s", Role::Owner);
     assert_eq!(error.to_string(), "the server refused: 400 a[2Jb");
 }
+
+#[test]
+fn the_legacy_systems_texts_are_understood() {
+    let json = headers("application/json", None);
+    let said = |status: u16, body: &str| of_legacy_answer(status, &json, body.as_bytes());
+    let error = |status: u16, body: &str| said(status, body).into_error("https://x", Role::Download);
+    assert!(matches!(error(404, r#"{"detail":"Transfer not found"}"#), Error::NotFound));
+    assert!(matches!(error(410, r#"{"detail":"expired"}"#), Error::Expired));
+    assert!(matches!(error(410, r#"{"detail":"exhausted"}"#), Error::Exhausted));
+    assert!(matches!(error(413, r#"{"detail":"File too large"}"#), Error::Refused { .. }));
+    let token = said(401, r#"{"detail":"Invalid access token"}"#).into_error("https://x", Role::Access { given: true });
+    assert!(matches!(token, Error::AccessToken { given: true }));
+    // A list of what is wrong, and control characters, are not shown.
+    assert!(matches!(said(400, r#"{"detail":[{"msg":"no"}]}"#), CallError::Legacy { status: 400, .. }));
+    assert_eq!(said(409, "{\"detail\":\"a\\u001b[1mb\"}"), CallError::Legacy { status: 409, detail: "a[1mb".into() });
+    // Anything else is judged as everywhere.
+    assert!(matches!(said(500, r#"{"detail":"An unexpected error occurred."}"#), CallError::Again { .. }));
+    assert!(matches!(said(404, "<html>"), CallError::Foreign(_)));
+    assert_eq!(said(413, "<html>"), CallError::ProxyTooLarge);
+}

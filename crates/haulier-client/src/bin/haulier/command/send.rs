@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use haulier_client::{Ambient, OnLink, RetryPolicy, SendOptions, Sent, Server, Source, Stream, WINDOW_BYTES};
+use haulier_client::{
+    Ambient, OnLink, RetryPolicy, SendOptions, Sent, SentLegacy, Server, Source, Stream, WINDOW_BYTES,
+};
 use haulier_format::KeyMode;
 use serde_json::json;
 
@@ -25,7 +27,13 @@ pub(super) async fn run(args: SendArgs) -> Result<(), Failure> {
     let (json, qr, link_first) = (args.common.json, args.qr, args.link_first);
     let progress = progress::for_command(&args.common, "Sending");
     let choose = Purpose::Choose(ambient.clone());
+    let legacy = args.legacy;
     let mut options = blocking(move || options(args, choose)).await?;
+    if legacy {
+        let sent = haulier_client::send_legacy(options, ambient, progress).await?;
+        tell_legacy(&sent, json)?;
+        return if qr { qr_code::show(&sent.link) } else { Ok(()) };
+    }
     let (mode, from_stream) = (options.mode, matches!(options.source, Source::Stream(_)));
     let told = Arc::new(AtomicBool::new(false));
     if link_first {
@@ -140,6 +148,28 @@ fn tell(sent: &Sent, told: bool, json: bool) -> Result<(), Failure> {
         "total_chunks": sent.total_chunks,
         "resumed": sent.resumed,
     }))
+}
+
+/// The same of a blob, which has no chunks and leaves nothing here.
+fn tell_legacy(sent: &SentLegacy, json: bool) -> Result<(), Failure> {
+    if json {
+        return screen::out(json!({
+            "transfer_id": sent.transfer_id,
+            "link": sent.link.as_str(),
+            "expires_at": sent.expires_at,
+            "name": sent.name,
+            "file_size": sent.file_size,
+        }));
+    }
+    screen::out(sent.link.as_str())?;
+    if std::io::stderr().is_terminal() {
+        let name = text::line(&sent.name);
+        screen::note(match sent.expires_at {
+            Some(end) => format!("Whoever has this link can get {name} until {}.", text::moment(end)),
+            None => format!("Whoever has this link can get {name}."),
+        });
+    }
+    Ok(())
 }
 
 /// Says to a person who can do what with it.
