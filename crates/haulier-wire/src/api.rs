@@ -417,6 +417,7 @@ pub struct ServerConfig {
 
 /// So many requests within so long, and on average; beyond them 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestRate {
     /// Requests.
     pub requests: u32,

@@ -183,9 +183,11 @@ fn parameter(name: &str) -> Option<Value> {
     Some(json!({ "name": name, "in": place, "description": says, "schema": text() }))
 }
 
-/// The ways to present a role's token. A transfer of kind seed may go without.
+/// The ways to present a role's token. A transfer of kind seed may go without, and so may whoever creates on an open
+/// server.
 fn security(token: Option<Role>) -> Option<Value> {
     Some(match token? {
+        Role::Access => json!([{ "access_token": [] }, { "access_token_header": [] }, {}]),
         Role::Owner => json!([{ "owner_token": [] }, { "owner_token_header": [] }, {}]),
         Role::Download => json!([{ "download_token": [] }, {}]),
         Role::Metrics => json!([{ "metrics_token": [] }]),
@@ -195,6 +197,13 @@ fn security(token: Option<Role>) -> Option<Value> {
 fn security_schemes() -> Value {
     let bearer = |says: &str| json!({ "type": "http", "scheme": "bearer", "description": says });
     json!({
+        "access_token": bearer("Who may create transfers, where the server asks."),
+        "access_token_header": {
+            "type": "apiKey",
+            "in": "header",
+            "name": header::ACCESS_TOKEN,
+            "description": "The access token, as the legacy system's clients send it.",
+        },
         "owner_token": bearer("Who made a transfer: upload, status, change, complete, delete."),
         "owner_token_header": {
             "type": "apiKey",

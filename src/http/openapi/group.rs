@@ -2,10 +2,10 @@
 
 use haulier_wire::ProblemType::{self, *};
 
-/// A server that is full or about to stop, or that has a fault.
-pub(super) const ANY: &[ProblemType] = &[Unavailable, Internal];
+/// A client over its rate; a server that is full or about to stop, or that has a fault.
+pub(super) const ANY: &[ProblemType] = &[RateLimited, Unavailable, Internal];
 /// Whatever reads a row.
-pub(super) const STORE: &[ProblemType] = &[Unavailable, Internal, StoreUnavailable];
+pub(super) const STORE: &[ProblemType] = &[RateLimited, Unavailable, Internal, StoreUnavailable];
 /// Whatever writes.
 pub(super) const WRITE: &[ProblemType] = &[InsufficientStorage];
 /// Whatever names a transfer.
@@ -38,6 +38,7 @@ pub(super) const CONTENT: &[ProblemType] = &[TransferPending, PreconditionFailed
 
 /// What routes look at beside tokens, and what it is for.
 pub(super) const PARAMETERS: &[(&str, &str, &str)] = &[
+    ("access_token", "query", "The access token, as some clients of the older system send it."),
     ("Content-Digest", "header", "`sha-256=:BASE64:` of the body (RFC 9530), verified before anything is kept."),
     ("If-Match", "header", "412 unless one of these entity tags is the content's."),
     ("If-None-Match", "header", "304 if one of these entity tags is the content's."),

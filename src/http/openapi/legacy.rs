@@ -28,7 +28,8 @@ pub(super) const UPLOAD: Operation = Operation {
     name: "upload_payload",
     says: "Stores a payload of the older system. Until complete a second one takes the place of the first. A short body \
            that is JSON with the payload in base64 as `data` is unwrapped.",
-    parameters: &["data"],
+    token: Some(Role::Access),
+    parameters: &["access_token", "data"],
     body: Body::Bytes,
     answers: &[Answer::ok("The payload is stored.", shape!(PayloadUploaded))],
     problems: &[TRANSFER, STORE, WRITE, ACCESS, &[InvalidBody, BodyIncomplete, RequestTimeout, BodyTooLarge]],
@@ -49,6 +50,7 @@ pub(super) const CHECK_TOKEN: Operation = Operation {
     name: "check_token",
     says: "Says whether an access token is good.",
     answers: &[Answer::ok("Whether it is.", token_check)],
+    problems: &[STORE],
     ..PLAIN
 };
 
@@ -57,6 +59,7 @@ pub(super) const VALIDATE_TOKEN: Operation = Operation {
     name: "validate_token",
     says: "Says whether an access token is good, as its use.",
     answers: &[Answer::ok("Whether it is.", token_use)],
+    problems: &[STORE, WRITE],
     ..PLAIN
 };
 

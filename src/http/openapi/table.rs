@@ -57,8 +57,8 @@ const CREATE: Operation = Operation {
     name: "create",
     says: "Makes a transfer. Of chunks: the same members again get the first answer. Of the older system's one payload, \
            where no member of chunks is there: never the same one again.",
-    token: None,
-    parameters: &[],
+    token: Some(Role::Access),
+    parameters: &["access_token"],
     body: Body::Json { shape: legacy::create_request, is_required: true },
     answers: &[
         Answer {
@@ -126,7 +126,7 @@ const COMPLETE: Operation = Operation {
     name: "complete",
     says: "Freezes a transfer once every chunk is there. Again: the same answer.",
     token: Some(Role::Owner),
-    parameters: &[],
+    parameters: &["access_token"],
     body: Body::Json { shape: shape!(CompleteRequest), is_required: false },
     answers: &[Answer::ok("The transfer can be read.", legacy::complete_response)],
     problems: &[TRANSFER, GONE, TOKEN, JSON, STORE, WRITE, &[ChunksMissing, SealedMetadataConflict, MixedKind]],
@@ -232,7 +232,7 @@ const CONFIG: Operation = Operation {
     parameters: &[],
     body: Body::Nothing,
     answers: &[Answer::ok("The server's limits.", shape!(ServerConfig))],
-    problems: &[ANY],
+    problems: &[&[Internal]],
 };
 
 const OPENAPI: Operation = Operation {
@@ -276,7 +276,7 @@ const READYZ: Operation = Operation {
     parameters: &[],
     body: Body::Nothing,
     answers: &[Answer::ok("It can.", health)],
-    problems: &[STORE, WRITE],
+    problems: &[&[Unavailable, StoreUnavailable, Internal], WRITE],
 };
 
 const METRICS: Operation = Operation {
