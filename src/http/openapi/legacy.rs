@@ -33,7 +33,6 @@ pub(super) const UPLOAD: Operation = Operation {
     body: Body::Bytes,
     answers: &[Answer::ok("The payload is stored.", shape!(PayloadUploaded))],
     problems: &[TRANSFER, STORE, WRITE, ACCESS, &[InvalidBody, BodyIncomplete, RequestTimeout, BodyTooLarge]],
-    ..PLAIN
 };
 
 pub(super) const DOWNLOAD_BASE64: Operation = Operation {

@@ -149,12 +149,12 @@ fn read_head(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Request> {
 
 type Answer = (&'static str, &'static str, String, Vec<u8>);
 
-fn json(status: &'static str, body: serde_json::Value) -> Answer {
+fn json(status: &'static str, body: &serde_json::Value) -> Answer {
     (status, "application/json", String::new(), body.to_string().into_bytes())
 }
 
 fn refuse(status: &'static str, detail: &str) -> Answer {
-    json(status, serde_json::json!({ "detail": detail }))
+    json(status, &serde_json::json!({ "detail": detail }))
 }
 
 fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
@@ -175,7 +175,7 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
             Some(stored) => {
                 let answer = serde_json::json!({ "status": "uploaded", "transfer_id": id, "size": body.len() });
                 stored.payload = Some(body);
-                json("200 OK", answer)
+                json("200 OK", &answer)
             }
             None => refuse("404 Not Found", "Transfer not found or not in pending state"),
         },
@@ -184,7 +184,7 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
                 stored.status = "completed";
                 json(
                     "200 OK",
-                    serde_json::json!({ "transfer_id": id, "download_url": format!("/d/{id}"), "transparency": {} }),
+                    &serde_json::json!({ "transfer_id": id, "download_url": format!("/d/{id}"), "transparency": {} }),
                 )
             }
             None => refuse("404 Not Found", "Transfer not found or payload not uploaded"),
@@ -200,7 +200,7 @@ fn create(state: &mut State, body: &[u8]) -> Answer {
     let id = format!("{:012x}", 0xa1b2_c3d4_0000_u64 + state.transfers.len() as u64);
     state.transfers.insert(id.clone(), Stored { status: "pending", create, payload: None });
     let url = format!("/api/transfers/upload/{id}");
-    json("200 OK", serde_json::json!({ "transfer_id": id, "upload_url": url }))
+    json("200 OK", &serde_json::json!({ "transfer_id": id, "upload_url": url }))
 }
 
 fn info(state: &State, id: &str) -> Answer {
@@ -209,7 +209,7 @@ fn info(state: &State, id: &str) -> Answer {
     let number = |name: &str| stored.create[name].as_u64().unwrap_or_default();
     json(
         "200 OK",
-        serde_json::json!({
+        &serde_json::json!({
             "transfer_id": id, "status": stored.status, "file_size_bytes": number("file_size_bytes"),
             "content_type_hint": text("content_type_hint"), "created_at": "2026-11-21T08:50:39.961450+00:00",
             "download_count": 0, "max_downloads": number("max_downloads"), "expires_at": text("expires_at"),

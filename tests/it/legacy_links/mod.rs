@@ -2,6 +2,7 @@
 //! with Node in its web client's place.
 
 mod get;
+mod ours;
 mod send;
 
 use std::path::Path;

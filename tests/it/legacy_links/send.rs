@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{Haulier, LegacyServer, random_bytes, sha256_of};
 
 /// Opens a blob with Node; `{"filename","size","sha256"}`.
-fn node_opens(blob: &Path, key: &str) -> Value {
+pub(super) fn node_opens(blob: &Path, key: &str) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/open-blob.mjs");
     let output = Command::new("node").arg(script).arg(blob).arg(key).output();
     let output = output.expect("node runs: the tests need Node 20 or newer");
@@ -17,7 +17,7 @@ fn node_opens(blob: &Path, key: &str) -> Value {
 }
 
 /// The last line of a `send --legacy --json` that succeeded.
-async fn send(haulier: &Haulier, url: &str, arguments: &[&str]) -> Value {
+pub(super) async fn send(haulier: &Haulier, url: &str, arguments: &[&str]) -> Value {
     let output = haulier.run([&["send", "--legacy", "--json", "--to", url], arguments].concat()).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
