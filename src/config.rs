@@ -88,7 +88,7 @@ struct Settings {
     #[arg(long, env = "HAULIER_TLS_KEY", value_name = "FILE", global = true)]
     tls_key: Option<PathBuf>,
     #[command(flatten)]
-    limits: limits::Settings,
+    limits: limits::LimitSettings,
     /// Most connections at a time; one with HTTP/2 may hold 2 MiB that were sent and not read yet
     #[arg(long, env = "HAULIER_MAX_CONNECTIONS", default_value = "1024", value_name = "COUNT", global = true)]
     max_connections: String,

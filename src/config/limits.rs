@@ -11,7 +11,7 @@ use crate::transfer::{Quotas, Rate};
 
 /// The settings as they are given.
 #[derive(Args, Debug)]
-pub(super) struct Settings {
+pub(super) struct LimitSettings {
     /// Largest file that a transfer may hold
     #[arg(long, env = "HAULIER_MAX_FILE_SIZE", default_value = "8192TiB", value_name = "SIZE", global = true)]
     max_file_size: String,
@@ -68,7 +68,7 @@ pub(super) struct Settings {
     token_rate: Option<String>,
 }
 
-impl Settings {
+impl LimitSettings {
     /// Checks them.
     pub(super) fn check(&self) -> anyhow::Result<Limits> {
         let limits = Limits {

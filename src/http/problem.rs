@@ -91,6 +91,8 @@ fn problem_of(error: &TransferError) -> Problem {
         TransferError::LeaseEnded => detail(Type::LeaseEnded, "Take a place again with POST lease, if there is one."),
         TransferError::LeaseUsedUp => detail(Type::LeaseUsedUp, "This download has read twice what the transfer has."),
         TransferError::MissingToken => detail(Type::MissingToken, "Send the token as Authorization: Bearer."),
+        // The older system's words, which its clients show.
+        TransferError::MissingAccessToken => detail(Type::MissingToken, "Access token required"),
         TransferError::WrongToken => detail(Type::WrongToken, "The token is for another transfer or another role."),
         TransferError::TooManyGuesses { retry_after } => Problem {
             retry_after_seconds: Some(whole_seconds(*retry_after)),
@@ -148,10 +150,10 @@ fn refused(refusal: Refusal) -> Problem {
         ..Problem::new(ProblemType::QuotaExceeded).with_detail(text)
     };
     match refusal {
-        Refusal::TokenUnknown => detail(ProblemType::WrongToken, "This server knows no such access token."),
-        Refusal::TokenRevoked => detail(ProblemType::TokenRevoked, "Ask the operator of this server for another."),
-        Refusal::TokenExpired => detail(ProblemType::TokenExpired, "Ask the operator of this server for another."),
-        Refusal::TokenUsedUp => detail(ProblemType::TokenUsedUp, "It has created as many transfers as it may."),
+        Refusal::TokenUnknown => detail(ProblemType::WrongToken, "Invalid access token"),
+        Refusal::TokenRevoked => detail(ProblemType::TokenRevoked, "Access token revoked"),
+        Refusal::TokenExpired => detail(ProblemType::TokenExpired, "Access token expired"),
+        Refusal::TokenUsedUp => detail(ProblemType::TokenUsedUp, "Access token exhausted"),
         Refusal::TokenBytes(bytes) => left(
             bytes,
             format!("The transfers of this access token may hold {bytes} bytes more. Delete some, or wait."),

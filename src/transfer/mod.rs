@@ -222,6 +222,9 @@ pub enum TransferError {
     /// The route needs a token.
     #[error("a token is missing")]
     MissingToken,
+    /// The server asks for an access token.
+    #[error("an access token is missing")]
+    MissingAccessToken,
     /// The token is not the one that the route needs.
     #[error("the token is not the right one")]
     WrongToken,

@@ -34,12 +34,12 @@ impl Transfers {
     /// A token that is used up passes: the same create again needs no use.
     ///
     /// # Errors
-    /// [`TransferError::MissingToken`], [`TransferError::Refused`], [`TransferError::RateLimited`].
+    /// [`TransferError::MissingAccessToken`], [`TransferError::Refused`], [`TransferError::RateLimited`].
     pub async fn may_create(&self, access: Option<&Token>) -> Result<(), TransferError> {
         if self.limits.create == Create::Open {
             return Ok(());
         }
-        let hash = access.ok_or(TransferError::MissingToken)?.hash();
+        let hash = access.ok_or(TransferError::MissingAccessToken)?.hash();
         let token = self.metadata.access_token(&hash).await?;
         let token = token.ok_or(TransferError::Refused(Refusal::TokenUnknown))?;
         if let Some(refusal) = token.refusal(self.clock.now()) {
@@ -117,7 +117,7 @@ impl Transfers {
         if self.limits.create == Create::Open {
             return Ok(());
         }
-        let access = access.ok_or(TransferError::MissingToken)?;
+        let access = access.ok_or(TransferError::MissingAccessToken)?;
         match self.metadata.creator(id).await? {
             Some(creator) => {
                 access::check(Some(access), Some(&creator.hash))?;

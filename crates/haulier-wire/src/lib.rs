@@ -14,6 +14,7 @@ pub mod layout;
 pub mod legacy;
 pub mod limit;
 pub mod number;
+pub mod offer;
 pub mod problem;
 #[cfg(feature = "schema")]
 mod schema;

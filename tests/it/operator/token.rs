@@ -31,6 +31,7 @@ on_both!(
     two_hundred_creates_take_what_there_is,
     what_has_no_owner_belongs_to_whoever_created_it,
     quotas_count_from_create_until_the_sweep,
+    the_older_systems_routes_ask_as_well,
 );
 
 fn backend(name: &str) -> Backend {
@@ -193,6 +194,48 @@ async fn quotas_count_from_create_until_the_sweep(backend: Backend) {
         assert!(tries < 100, "{reply:?}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+}
+
+async fn the_older_systems_routes_ask_as_well(backend: Backend) {
+    let (_server, http) = serve(&backend);
+    let token = make(&backend, &["old", "--uses", "3", "--bytes", "1000"]).await;
+    let create = |query: &str| {
+        http.post(&format!("/api/transfers/create{query}")).json(&serde_json::json!({ "file_size_bytes": 5 }))
+    };
+    create("").refused_as(ProblemType::MissingToken).await;
+    assert_eq!(Reply::to(create("")).await.json::<Problem>().detail.as_deref(), Some("Access token required"));
+    create("?access_token=wrong").refused_as(ProblemType::WrongToken).await;
+    create(&format!("?access_token={token}")).bearer_auth("other").refused_as(ProblemType::ConflictingTokens).await;
+    let created: Value = Reply::to(create(&format!("?access_token={token}"))).await.ok().json();
+    let id = created["transfer_id"].as_str().expect("an id");
+    let upload = |bytes: usize| http.post(&format!("/api/transfers/upload/{id}")).body(vec![7; bytes]);
+    let complete = |query: &str| http.post(&format!("/api/transfers/complete/{id}{query}"));
+    upload(10).refused_as(ProblemType::MissingToken).await;
+    upload(10).header(ACCESS_HEADER, "wrong").refused_as(ProblemType::WrongToken).await;
+    // More than was announced, within the quota and beyond it.
+    Reply::to(upload(600).header(ACCESS_HEADER, &token)).await.ok();
+    let reply = Reply::to(upload(1001).header(ACCESS_HEADER, &token)).await;
+    assert_eq!(reply.is(ProblemType::QuotaExceeded).left_bytes, Some(400));
+    assert_eq!(listed(&backend).await["old"]["counted_bytes"], 600);
+    complete("").refused_as(ProblemType::MissingToken).await;
+    Reply::to(complete(&format!("?access_token={token}"))).await.ok();
+    assert_eq!(listed(&backend).await["old"]["open_uploads"], 0);
+
+    let check = async |token: &str| {
+        Reply::to(http.get(&format!("/api/transfers/check-token/{token}"))).await.ok().json::<Value>()
+    };
+    let validate = async |token: &str| {
+        Reply::to(http.post(&format!("/api/transfers/validate-token/{token}"))).await.ok().json::<Value>()
+    };
+    assert_eq!(check(&token).await, serde_json::json!({ "valid": true, "status": "active", "remaining": 2 }));
+    for left in [1, 0] {
+        let used = serde_json::json!({ "success": true, "usage_count": 3 - left, "remaining": left });
+        assert_eq!(validate(&token).await, used);
+    }
+    assert_eq!(validate(&token).await, serde_json::json!({ "success": false, "reason": "exhausted" }));
+    assert_eq!(check(&token).await["valid"], false);
+    assert_eq!(check("nobodys").await, serde_json::json!({ "valid": false, "reason": "not_found" }));
+    create("").header(ACCESS_HEADER, &token).refused_as(ProblemType::TokenUsedUp).await;
 }
 
 #[tokio::test]
