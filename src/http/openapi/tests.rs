@@ -1,3 +1,5 @@
+//! The document, the page and the router agree.
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
