@@ -350,13 +350,6 @@ impl InputProblem {
     }
 }
 
-impl Error {
-    /// Wraps a failure to read the input in the middle of a transfer.
-    pub(crate) fn read_failed(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Input { path: path.into(), what: InputProblem::ReadFailed(Arc::new(source)), others: 0 }
-    }
-}
-
 fn mismatch(mode: KeyMode) -> &'static str {
     match mode {
         KeyMode::Link => "the server says that this transfer needs a passphrase, and the link does not",
@@ -370,6 +363,11 @@ fn and_others(others: usize) -> String {
 }
 
 impl Error {
+    /// Wraps a failure to read the input in the middle of a transfer.
+    pub(crate) fn read_failed(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Input { path: path.into(), what: InputProblem::ReadFailed(Arc::new(source)), others: 0 }
+    }
+
     /// Wraps a failure to read the input.
     pub(crate) fn unreadable(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Input { path: path.into(), what: InputProblem::unreadable(source), others: 0 }
