@@ -1,6 +1,6 @@
 //! Postgres keeps the contract, also beside other servers, through restarts and broken connections.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::{join, join_all};
@@ -300,19 +300,23 @@ async fn broken_connections_lose_nothing_and_count_nothing_twice() {
     store.create(&transfer_of(1, CHUNKS)).await.expect("created");
     let done = Arc::new(AtomicBool::new(false));
     let stop = StopOnDrop(Arc::clone(&done));
+    let breaks = Arc::new(AtomicU32::new(0));
     let breaker = spawn_blocking({
-        let (database, done) = (Arc::clone(&database), Arc::clone(&done));
+        let (database, done, breaks) = (Arc::clone(&database), Arc::clone(&done), Arc::clone(&breaks));
         move || {
-            let mut breaks = 0;
             while !done.load(Ordering::Relaxed) {
                 database.run(BREAK_CONNECTIONS);
-                breaks += 1;
+                breaks.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(20));
             }
-            breaks
         }
     });
     for first in (0..CHUNKS).step_by(4) {
+        // However slow the machine is at breaking.
+        while breaks.load(Ordering::Relaxed) < first * 5 / CHUNKS {
+            assert!(!breaker.is_finished(), "the breaker ended");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         for kind in [Step::Reserve, Step::Store] {
             let records: Vec<_> = (first..first + 4).map(|index| step(1, index, 1, kind)).collect();
             let results = store.record(&records).await.expect("recorded");
@@ -320,7 +324,8 @@ async fn broken_connections_lose_nothing_and_count_nothing_twice() {
         }
     }
     drop(stop);
-    assert!(breaker.await.expect("no panic") > 3, "it was broken often");
+    breaker.await.expect("no panic");
+    assert!(breaks.load(Ordering::Relaxed) > 3, "it was broken often");
     assert_eq!(stored_chunks(&store, 1).await, (CHUNKS, u64::from(CHUNKS) * 100));
 }
 
