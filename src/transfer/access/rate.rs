@@ -46,7 +46,8 @@ impl<Who: Eq + Hash> Rates<Who> {
         let Some(rate) = self.rate else { return Ok(()) };
         let each = rate.per / rate.requests.max(1);
         let mut paid_off = self.paid_off.lock().unwrap_or_else(PoisonError::into_inner);
-        if paid_off.len() >= MAX_REMEMBERED {
+        // Whoever is known stays known: no crowd of others pays off what somebody owes by his own next request.
+        if paid_off.len() >= MAX_REMEMBERED && !paid_off.contains_key(&who) {
             paid_off.retain(|_, at| *at > now);
             if paid_off.len() >= MAX_REMEMBERED {
                 paid_off.clear();

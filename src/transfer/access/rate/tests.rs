@@ -44,6 +44,6 @@ fn what_is_remembered_is_bounded() {
     assert!(rates.take(0, now).is_err());
     assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), MAX_REMEMBERED);
     // A minute later nobody owes anything.
-    assert_eq!(rates.take(0, now + seconds(61)), Ok(()));
+    assert_eq!(rates.take(MAX_REMEMBERED, now + seconds(61)), Ok(()));
     assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), 1);
 }
