@@ -66,7 +66,7 @@ async fn ten_wrong_tokens_in_all_then_a_wait_for_this_client_at_this_transfer() 
     // What needs no download token says as much as before.
     sample.info(&guesser).await.ok();
     sample.status(&guesser).await.ok();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(4500)).await;
     for turn in 0..8 {
         Reply::to(read(&guesser, &sample, turn).bearer_auth(DOWNLOAD_TOKEN)).await.ok();
     }

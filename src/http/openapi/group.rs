@@ -31,6 +31,8 @@ pub(super) const ACCESS: &[ProblemType] = &[
     RateLimited,
     QuotaExceeded,
 ];
+/// Whatever an owner does: what has none belongs to the access token that created it.
+pub(super) const CREATOR: &[ProblemType] = &[TokenRevoked, TokenExpired];
 /// Whatever has a JSON body.
 pub(super) const JSON: &[ProblemType] = &[InvalidBody, BodyIncomplete, RequestTimeout, BodyTooLarge];
 /// Whatever may be asked for in parts.

@@ -9,7 +9,7 @@ use haulier_wire::api::{
 use haulier_wire::legacy::PayloadCreated;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::group::{ACCESS, ANY, CONTENT, GONE, GUESS, JSON, LEASE, READING, STORE, TOKEN, TRANSFER, WRITE};
+use super::group::{ACCESS, ANY, CONTENT, CREATOR, GONE, GUESS, JSON, LEASE, READING, STORE, TOKEN, TRANSFER, WRITE};
 use super::legacy;
 use super::operation::{Answer, Body, Content, Operation, Route, Shape};
 use crate::http::token::Role;
@@ -92,6 +92,7 @@ const UPLOAD_CHUNK: Operation = Operation {
         TRANSFER,
         GONE,
         TOKEN,
+        CREATOR,
         STORE,
         WRITE,
         &[InvalidChunkIndex, WrongChunkLength, BodyIncomplete, ChunkNotFound, RequestTimeout, ChunkConflict],
@@ -107,7 +108,7 @@ const UPLOAD_STATUS: Operation = Operation {
     parameters: &[],
     body: Body::Nothing,
     answers: &[Answer::ok("How far the upload is.", shape!(UploadStatus))],
-    problems: &[TRANSFER, GONE, TOKEN, STORE],
+    problems: &[TRANSFER, GONE, TOKEN, CREATOR, STORE],
 };
 
 const UPDATE: Operation = Operation {
@@ -118,7 +119,7 @@ const UPDATE: Operation = Operation {
     parameters: &[],
     body: Body::Json { shape: shape!(UpdateRequest), is_required: false },
     answers: &[Answer::ok("As the transfer is now.", shape!(UploadStatus))],
-    problems: &[TRANSFER, GONE, TOKEN, JSON, STORE, WRITE, &[InvalidNumbers]],
+    problems: &[TRANSFER, GONE, TOKEN, CREATOR, JSON, STORE, WRITE, &[InvalidNumbers]],
 };
 
 const COMPLETE: Operation = Operation {
@@ -129,7 +130,16 @@ const COMPLETE: Operation = Operation {
     parameters: &["access_token"],
     body: Body::Json { shape: shape!(CompleteRequest), is_required: false },
     answers: &[Answer::ok("The transfer can be read.", legacy::complete_response)],
-    problems: &[TRANSFER, GONE, TOKEN, JSON, STORE, WRITE, &[ChunksMissing, SealedMetadataConflict, MixedKind]],
+    problems: &[
+        TRANSFER,
+        GONE,
+        TOKEN,
+        CREATOR,
+        JSON,
+        STORE,
+        WRITE,
+        &[ChunksMissing, SealedMetadataConflict, MixedKind],
+    ],
 };
 
 const MANIFEST: Operation = Operation {
