@@ -122,12 +122,24 @@ fn help_explains_every_variable() {
         "METRICS_TOKEN",
         "LOG",
         "LOG_FORMAT",
+        "CREATE",
+        "CLIENT_RATE",
+        "TOKEN_RATE",
+        "TRUSTED_PROXIES",
+        "MIN_EXPIRY",
+        "MAX_OPEN_UPLOADS",
+        "MAX_TOKEN_SIZE",
+        "MAX_TOKEN_UPLOADS",
+        "MAX_TOTAL_SIZE",
+        "LEASE_IDLE",
+        "LEASE_LONGEST",
+        "LEASE_UNUSED",
     ] {
         let (variable, flag) = (format!("HAULIER_{name}"), format!("--{}", name.to_lowercase().replace('_', "-")));
         assert!(help.contains(&variable) && help.contains(&flag), "{name}");
     }
     // A setting that nobody told this test about.
-    assert_eq!(help.matches("[env: HAULIER_").count(), 25);
+    assert_eq!(help.matches("[env: HAULIER_").count(), 37);
     assert!(help.contains("SIGHUP") && help.contains("Exit status"));
     let version = run(folder.path(), &[], &["--version"]);
     assert!(String::from_utf8_lossy(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
