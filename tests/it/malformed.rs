@@ -74,6 +74,6 @@ async fn expect_100_continue_is_answered_before_the_body() {
         .send("POST /api/transfers/create HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
         .await;
     assert_eq!(connection.reply().await.expect("go on").status, 100);
-    connection.send("{}").await;
+    connection.send("[]").await;
     connection.reply().await.expect("an answer").is(haulier_wire::ProblemType::InvalidBody);
 }

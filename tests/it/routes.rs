@@ -29,7 +29,6 @@ async fn what_is_not_there_is_404() {
         "/api/transfers/upload/",
         "/api/transfers/upload/x/y",
         "/api/transfers/download/x/chunk",
-        "/api/transfers/lease/x",
         "/api/config/",
         "/healthz/",
         "/metrics",
