@@ -36,10 +36,10 @@ async fn ten_wrong_tokens_in_all_then_a_wait_for_this_client_at_this_transfer() 
     let (guesser, other) = (from(&server, 2), from(&server, 3));
     let (sample, second) = (completed(&guesser).await, completed(&guesser).await);
     for turn in 0..FREE {
-        Reply::to(read(&guesser, &sample, turn).bearer_auth(WRONG)).await.is(ProblemType::WrongToken);
         // No token is no guess, and a right one counts for nothing.
         Reply::to(read(&guesser, &sample, turn)).await.is(ProblemType::MissingToken);
         Reply::to(read(&guesser, &sample, turn).bearer_auth(DOWNLOAD_TOKEN)).await.ok();
+        Reply::to(read(&guesser, &sample, turn).bearer_auth(WRONG)).await.is(ProblemType::WrongToken);
     }
     // What is asked within the second that the next try has to wait.
     let refused = |turn: usize, token: &'static str| Reply::to(read(&guesser, &sample, turn).bearer_auth(token));

@@ -185,15 +185,6 @@ async fn standard_input_is_sent_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_limit_of_downloads_that_nobody_would_enforce_is_refused() {
-    let (server, haulier) = (Server::start(), Haulier::new());
-    files(&haulier, &[("a", b"x")]);
-    let output = haulier.run(["send", "a", "--downloads", "1", "--to", server.url()]).await;
-    assert_eq!(output.status.code(), Some(9), "{output:?}");
-    assert!(stderr(&output).contains("does not limit downloads"), "{}", stderr(&output));
-}
-
-#[tokio::test]
 async fn a_sparse_file_of_many_chunks_arrives() {
     let (server, haulier) = (Server::start(), Haulier::new());
     let path = haulier.file("sparse.img", b"begin");

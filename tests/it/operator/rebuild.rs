@@ -12,6 +12,7 @@ use crate::harness::{
     DOWNLOAD_TOKEN, Haulier, Http, Reply, Sample, SentLine, ServerOptions, files_below, random_bytes, sha256_of,
     token_hash,
 };
+use crate::leases::{self, Guest};
 
 on_every_backend!(
     every_completed_transfer_comes_back_with_its_bytes_and_counter,
@@ -157,24 +158,35 @@ fn find(root: &Path, name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no {name} below {}", root.display()))
 }
 
-/// No request can set a limit yet: the row gets it behind the server's back, and the next change writes it down.
+/// What the limit has left is what it had left: spent places are written down, by lease and by a whole read alike.
 async fn a_limited_transfer_comes_back_with_its_limit_and_counter(backend: Backend) {
     let mut server = backend.serve();
     let http = Http::new(&server);
-    let sample = Sample::new(70_000, 65_536);
-    sample.send(&http).await;
-    let limit = format!("UPDATE transfers SET max_downloads = 5, download_count = 3 WHERE id = '{}'", sample.id);
-    backend.execute(&limit).await;
-    sample.patch(&http, "{\"expires_in_seconds\":3600}").await.ok();
-    let before: Value = sample.info(&http).await.ok().json();
-    assert_eq!((&before["max_downloads"], &before["download_count"]), (&5.into(), &3.into()));
+    let sample = leases::limited(&http, 2, 9).await;
+    sample.patch(&http, "{\"max_downloads\":4}").await.ok();
+    let first = Guest::new(&http, &sample, 1);
+    first.taken().await;
+    first.reads_all().await;
+    first.commit().await.ok();
+    leases::whole(&http, &sample).await.ok();
+    let second = Guest::new(&http, &sample, 2);
+    second.taken().await;
+    assert_eq!(leases::counts(&http, &sample).await, (2, 2));
     backend.drop_database(&mut server);
     let (_, sum) = rebuild(&backend, 0).await;
     assert_eq!(counts(&sum), [1, 0, 0, 0]);
+
     let server = backend.serve_again(server);
     let http = Http::new(&server);
-    assert_eq!(sample.info(&http).await.ok().json::<Value>(), before);
-    assert_eq!(sample.get(&http, 1).await.ok().body, sample.chunk(1, 0));
+    assert_eq!(leases::counts(&http, &sample).await, (2, 2), "who was in the middle of it takes a new place");
+    for number in 3..5 {
+        let guest = Guest::new(&http, &sample, number);
+        guest.taken().await;
+        guest.reads_all().await;
+        guest.commit().await.ok();
+    }
+    leases::is_clear(Guest::new(&http, &sample, 5).take().await);
+    sample.manifest(&http).await.is(ProblemType::TransferExhausted);
 }
 
 async fn what_cannot_be_believed_is_reported_and_the_rest_comes_back(backend: Backend) {

@@ -335,7 +335,7 @@ async fn the_client_says_which_token_and_which_limit() {
         let person = token.iter().fold(Haulier::new(), |person, token| person.env("HAULIER_ACCESS_TOKEN", *token));
         let file = person.file("file.bin", &vec![1; bytes]);
         let output = person.run(["send", file.to_str().expect("UTF-8"), "--to", server.url(), "--json"]).await;
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (status, said) = send(None, 10).await;
     assert!(status == Some(3) && said.contains("HAULIER_ACCESS_TOKEN"), "{status:?} {said}");
