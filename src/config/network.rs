@@ -16,7 +16,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `192.0.2.0/24`, `2001:db8::/32` or one address.
+    /// Reads `192.0.2.0/24`, `2001:db8::/32`, `::ffff:192.0.2.0/120` or one address.
     fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
@@ -25,7 +25,11 @@ impl Network {
             Some(bits) => u8::try_from(parse_decimal(bits, 0, all.into()).ok()?).ok()?,
             None => all,
         };
-        Some(Self { address, bits })
+        // One that is written as IPv6 would be in the list and never match.
+        match address.to_canonical() {
+            canonical if canonical == address => Some(Self { address, bits }),
+            canonical => Some(Self { address: canonical, bits: bits.checked_sub(96)? }),
+        }
     }
 
     /// Whether an address is in it. An IPv4 address that is written as IPv6 is the IPv4 address.

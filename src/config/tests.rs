@@ -47,6 +47,17 @@ fn every_setting_arrives() {
         "--max-expiry=2h",
         "--upload-expiry=3m",
         "--client-timeout=4s",
+        "--create=token",
+        "--min-expiry=2s",
+        "--max-total-size=7GiB",
+        "--max-token-size=3GiB",
+        "--max-open-uploads=11",
+        "--max-token-uploads=0",
+        "--client-rate=600/1m",
+        "--token-rate=9/2h",
+        "--lease-unused=21s",
+        "--lease-idle=22s",
+        "--lease-longest=23s",
         "--max-connections=5",
         "--drain-delay=5s",
         "--shutdown-timeout=0s",
@@ -69,6 +80,15 @@ fn every_setting_arrives() {
     assert_eq!((limits.max_file_bytes, limits.max_total_chunks), (10 << 30, 7));
     let seconds = [limits.default_expiry, limits.max_expiry, limits.upload_expiry, limits.client_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [3600, 7200, 180, 4]);
+    assert_eq!((limits.create, limits.min_expiry.as_secs()), (Create::Token, 2));
+    let Quotas { server_bytes, server_uploads, token_bytes, token_uploads } = limits.quotas;
+    assert_eq!((server_bytes, token_bytes), (Some(7 << 30), Some(3 << 30)));
+    assert_eq!((server_uploads, token_uploads), (Some(11), Some(0)));
+    let rates =
+        [limits.client_rate, limits.token_rate].map(|rate| rate.map(|rate| (rate.requests, rate.per.as_secs())));
+    assert_eq!(rates, [Some((600, 60)), Some((9, 7200))]);
+    let leases = [limits.leases.unused, limits.leases.idle, limits.leases.longest];
+    assert_eq!(leases.map(|time| time.as_secs()), [21, 22, 23]);
     assert_eq!((config.max_connections, config.shutdown_timeout.as_secs()), (5, 0));
     assert_eq!(config.drain_delay.as_secs(), 5);
     assert_eq!(config.metrics_listen.map(|address| address.to_string()).as_deref(), Some("127.0.0.1:9090"));
@@ -123,6 +143,20 @@ fn a_wrong_setting_is_refused_by_the_name_of_its_variable() {
         ("--metrics-token=hunter2 hunter2 hunter2", "HAULIER_METRICS_TOKEN"),
         ("--sweep-interval=0s", "HAULIER_SWEEP_INTERVAL"),
         ("--sweep-grace=1w", "HAULIER_SWEEP_GRACE"),
+        ("--create=x", "HAULIER_CREATE"),
+        ("--min-expiry=0s", "HAULIER_MIN_EXPIRY"),
+        ("--min-expiry=8d", "HAULIER_MIN_EXPIRY"),
+        ("--max-total-size=1GB", "HAULIER_MAX_TOTAL_SIZE"),
+        ("--max-token-size=-1", "HAULIER_MAX_TOKEN_SIZE"),
+        ("--max-open-uploads=4294967296", "HAULIER_MAX_OPEN_UPLOADS"),
+        ("--max-token-uploads=x", "HAULIER_MAX_TOKEN_UPLOADS"),
+        ("--client-rate=600", "HAULIER_CLIENT_RATE"),
+        ("--client-rate=0/1m", "HAULIER_CLIENT_RATE"),
+        ("--token-rate=5/0s", "HAULIER_TOKEN_RATE"),
+        ("--token-rate=5/25h", "HAULIER_TOKEN_RATE"),
+        ("--lease-unused=0s", "HAULIER_LEASE_UNUSED"),
+        ("--lease-idle=0s", "HAULIER_LEASE_IDLE"),
+        ("--lease-longest=1s", "HAULIER_LEASE_LONGEST"),
         ("--log=haulier=loud", "HAULIER_LOG"),
         ("--log-format=xml", "HAULIER_LOG_FORMAT"),
     ] {

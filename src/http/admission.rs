@@ -21,7 +21,7 @@ use super::client::client;
 use super::problem::HttpError;
 use super::{Service, problem};
 
-/// Paths that need no place: they cost nothing, and a full server is still a healthy one.
+/// Paths that need no place: a full server is still a healthy one. What they ask the stores, a crowd asks once.
 const FREE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/api/config"];
 /// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
 const SLOWEST_PIECE: Duration = Duration::from_secs(256);

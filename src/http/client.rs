@@ -1,6 +1,7 @@
 //! Who a request comes from, and what a reader brings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Once;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
@@ -40,15 +41,33 @@ pub(super) fn writer(request: &HttpRequest) -> Result<Writer, HttpError> {
 /// Who sent a request.
 pub(super) fn client(service: &Service, request: &HttpRequest) -> Client {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    if request.headers().contains_key(X_FORWARDED_FOR) && !is_trusted(&service.trusted_proxies, peer) {
+        warn_once();
+    }
     service.clients.at(address(&service.trusted_proxies, peer, request.headers()))
+}
+
+/// Behind a proxy that nobody trusts everybody is one client, and shares its rate and its wrong tokens. Anybody can send
+/// the header, so it is said once.
+fn warn_once() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "a request has an X-Forwarded-For that is not believed; if it is your proxy's, name the proxy in \
+             HAULIER_TRUSTED_PROXIES, or all clients count as one"
+        );
+    });
+}
+
+fn is_trusted(trusted: &[Network], address: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(address))
 }
 
 /// The address that the nearest trusted proxy saw: each proxy appends whom it speaks with, and whatever stands to the
 /// left of the first one that nobody trusts may be made up.
 fn address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut nearest = peer;
-    if !is_trusted(nearest) {
+    if !is_trusted(trusted, nearest) {
         return nearest;
     }
     let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or("?")).collect();
@@ -56,7 +75,7 @@ fn address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         // What cannot be read was sent by the last one that could.
         let Some(address) = hop_address(hop.trim()) else { break };
         nearest = address;
-        if !is_trusted(nearest) {
+        if !is_trusted(trusted, nearest) {
             break;
         }
     }

@@ -61,7 +61,8 @@ impl ResponseError for HttpError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let (true, Some(cause)) = (self.problem.status >= 500, &self.cause) {
+        let is_our_fault = self.problem.status >= 500 && self.problem.kind != ProblemType::QuotaExceeded;
+        if let (true, Some(cause)) = (is_our_fault, &self.cause) {
             tracing::error!(
                 http.status = self.problem.status,
                 error = cause as &dyn std::error::Error,
@@ -150,7 +151,7 @@ fn refused(refusal: Refusal) -> Problem {
         ..Problem::new(ProblemType::QuotaExceeded).with_detail(text)
     };
     match refusal {
-        Refusal::TokenUnknown => detail(ProblemType::WrongToken, "Invalid access token"),
+        Refusal::TokenUnknown => detail(ProblemType::TokenUnknown, "Invalid access token"),
         Refusal::TokenRevoked => detail(ProblemType::TokenRevoked, "Access token revoked"),
         Refusal::TokenExpired => detail(ProblemType::TokenExpired, "Access token expired"),
         Refusal::TokenUsedUp => detail(ProblemType::TokenUsedUp, "Access token exhausted"),
@@ -208,7 +209,11 @@ pub(super) fn render(problem: &Problem) -> HttpResponse {
     let mut response = HttpResponse::build(status(problem.kind));
     response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).insert_header((header::CACHE_CONTROL, "no-store"));
     match problem.kind {
-        ProblemType::MissingToken => {
+        ProblemType::MissingToken
+        | ProblemType::TokenUnknown
+        | ProblemType::TokenRevoked
+        | ProblemType::TokenExpired
+        | ProblemType::TokenUsedUp => {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         ProblemType::StoreUnavailable | ProblemType::Unavailable => {

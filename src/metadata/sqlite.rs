@@ -89,7 +89,7 @@ impl SqliteStore {
 
     async fn begin_with(&self, durable: Durable) -> Result<WriteTransaction, StoreError> {
         // The guard comes first: a caller that goes away during BEGIN must not leave an open transaction in the pool.
-        let mut tx = WriteTransaction { connection: self.writer.acquire().await?, durable, is_committed: false };
+        let mut tx = WriteTransaction { connection: self.writer.acquire().await?, durable, is_over: false };
         match durable {
             Durable::AtCommit => sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await?,
             // Never prepared for later: this pragma takes effect while it is compiled.
@@ -275,14 +275,14 @@ fn durable(records: &[ChunkRecord]) -> Durable {
     }
 }
 
-/// A transaction of the one writer. Whatever ends it without a commit also ends its connection.
+/// A transaction of the one writer. Whatever ends it otherwise than on purpose also ends its connection.
 ///
 /// On a full disk SQLite rolls back by itself, and sqlx's own transaction would then wait for a rollback that cannot
 /// happen and refuse every later one. A fresh connection costs less than knowing in which state the old one is.
 struct WriteTransaction {
     connection: PoolConnection<Sqlite>,
     durable: Durable,
-    is_committed: bool,
+    is_over: bool,
 }
 
 impl WriteTransaction {
@@ -293,7 +293,14 @@ impl WriteTransaction {
                 sqlx::raw_sql("COMMIT; PRAGMA synchronous = FULL").execute(&mut *self.connection).await?
             }
         };
-        self.is_committed = true;
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Undoes what was refused, of which everything is known: the connection is good for the next.
+    async fn undo(mut self) -> Result<(), StoreError> {
+        sqlx::query("ROLLBACK").execute(&mut *self.connection).await?;
+        self.is_over = true;
         Ok(())
     }
 }
@@ -314,7 +321,7 @@ impl DerefMut for WriteTransaction {
 
 impl Drop for WriteTransaction {
     fn drop(&mut self) {
-        if !self.is_committed {
+        if !self.is_over {
             self.connection.close_on_drop();
         }
     }

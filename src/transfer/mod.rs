@@ -20,6 +20,7 @@ pub mod update;
 pub mod upload;
 
 mod saved;
+mod shared;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,9 +33,11 @@ use crate::batch::{BatchError, Batcher};
 use crate::blob::{BlobKey, BlobStore};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer};
+use crate::metadata::{ChunkRecord, MetadataStore, Recorded, Transfer, Usage};
 use crate::store::StoreError;
 use access::{Guesses, Rates};
+use payload::UnderWay;
+use shared::Shared;
 use state::{Limits, Liveness};
 
 pub use crate::blob::{ByteStream, Content, FilePart};
@@ -62,6 +65,9 @@ pub struct Transfers {
     records: Arc<Recorder>,
     sweep_due: Arc<Notify>,
     json_turns: Arc<Semaphore>,
+    under_way: Arc<UnderWay>,
+    probes: Arc<Shared<Result<(), StoreError>>>,
+    usages: Arc<Shared<Result<Usage, StoreError>>>,
     guesses: Arc<Guesses>,
     /// Outlives all requests.
     runtime: tokio::runtime::Handle,
@@ -89,6 +95,9 @@ impl Transfers {
             records,
             sweep_due: Arc::new(Notify::new()),
             json_turns: Arc::new(Semaphore::new(JSON_TURNS)),
+            under_way: Arc::default(),
+            probes: Arc::default(),
+            usages: Arc::default(),
             guesses: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
             client_rates: Arc::new(Rates::new(limits.client_rate)),
@@ -107,8 +116,8 @@ impl Transfers {
     /// # Errors
     /// The first store that cannot.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        // Beside each other: whoever asks waits for the slower one and not for both.
-        tokio::try_join!(self.metadata.probe(), self.blobs.probe()).map(drop)
+        // Beside each other: whoever asks waits for the slower one and not for both. Nobody has to have a place to ask.
+        self.probes.ask(async { tokio::try_join!(self.metadata.probe(), self.blobs.probe()).map(drop) }).await
     }
 
     /// Finds a transfer that has neither ended nor been deleted.

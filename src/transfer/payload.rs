@@ -6,6 +6,7 @@
 
 mod complete;
 mod create;
+mod under_way;
 mod upload;
 
 use futures::TryStreamExt as _;
@@ -17,6 +18,7 @@ use crate::blob::BlobKey;
 use crate::metadata::{PayloadUpload, StoredState, Transfer};
 use crate::store::{StoreError, UploadId};
 
+pub(super) use under_way::UnderWay;
 pub use upload::PayloadBody;
 
 impl Transfers {

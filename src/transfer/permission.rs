@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use haulier_wire::TransferId;
+use haulier_wire::{TokenHash, TransferId};
 
 use super::state::Create;
 use super::{Client, Token, TransferError, Transfers, Writer, access};
@@ -39,12 +39,7 @@ impl Transfers {
         if self.limits.create == Create::Open {
             return Ok(());
         }
-        let hash = access.ok_or(TransferError::MissingAccessToken)?.hash();
-        let token = self.metadata.access_token(&hash).await?;
-        let token = token.ok_or(TransferError::Refused(Refusal::TokenUnknown))?;
-        if let Some(refusal) = token.refusal(self.clock.now()) {
-            return Err(TransferError::Refused(refusal));
-        }
+        let hash = self.good_token(access.ok_or(TransferError::MissingAccessToken)?).await?;
         let passed = self.token_rates.take(hash, Instant::now());
         passed.map_err(|retry_after| TransferError::RateLimited { retry_after })
     }
@@ -84,7 +79,7 @@ impl Transfers {
     /// Bytes that all transfers together may still take; `None` without a limit, and while the database is away.
     pub async fn left_bytes(&self) -> Option<u64> {
         let most = self.limits.quotas.server_bytes?;
-        let usage = self.metadata.usage().await.ok()?;
+        let usage = self.usages.ask(self.metadata.usage()).await.ok()?;
         Some(most.saturating_sub(usage.counted_bytes))
     }
 
@@ -112,6 +107,20 @@ impl Transfers {
         }
     }
 
+    /// Lets whoever may say how long a transfer lives pass: its owner, or whoever is known to have created it. Where that
+    /// is nobody, as where anyone may write, an id alone must not be enough.
+    pub(super) async fn check_owner(&self, transfer: &Transfer, writer: &Writer) -> Result<(), TransferError> {
+        if let Some(owner) = &transfer.owner_token_hash {
+            return access::check(writer.owner.as_ref(), Some(owner));
+        }
+        if self.limits.create == Create::Open {
+            return Err(TransferError::DeleteNotEnabled);
+        }
+        let access = writer.access.as_ref().ok_or(TransferError::MissingAccessToken)?;
+        let creator = self.metadata.creator(transfer.id).await?.ok_or(TransferError::DeleteNotEnabled)?;
+        is_creator(&creator, access)
+    }
+
     /// Lets the holder of the access token that created a transfer pass. It may have expired since, but not been revoked.
     async fn check_creator(&self, id: TransferId, access: Option<&Token>) -> Result<(), TransferError> {
         if self.limits.create == Create::Open {
@@ -119,13 +128,23 @@ impl Transfers {
         }
         let access = access.ok_or(TransferError::MissingAccessToken)?;
         match self.metadata.creator(id).await? {
-            Some(creator) => {
-                access::check(Some(access), Some(&creator.hash))?;
-                let revoked = creator.revoked_at.map(|_| TransferError::Refused(Refusal::TokenRevoked));
-                revoked.map_or(Ok(()), Err)
-            }
-            // Created while nobody was asked for a token.
-            None => self.may_create(Some(access)).await,
+            Some(creator) => is_creator(&creator, access),
+            // Created while nobody was asked for a token. A chunk is no create: the rate of these is not asked.
+            None => self.good_token(access).await.map(drop),
         }
     }
+
+    async fn good_token(&self, access: &Token) -> Result<TokenHash, TransferError> {
+        let hash = access.hash();
+        let token = self.metadata.access_token(&hash).await?;
+        let token = token.ok_or(TransferError::Refused(Refusal::TokenUnknown))?;
+        token.refusal(self.clock.now()).map_or(Ok(hash), |refusal| Err(TransferError::Refused(refusal)))
+    }
+}
+
+/// Another token that is good for something else is told the same as one that nobody knows.
+fn is_creator(creator: &AccessToken, access: &Token) -> Result<(), TransferError> {
+    access::check(Some(access), Some(&creator.hash)).map_err(|_| TransferError::Refused(Refusal::TokenUnknown))?;
+    let revoked = creator.revoked_at.map(|_| TransferError::Refused(Refusal::TokenRevoked));
+    revoked.map_or(Ok(()), Err)
 }

@@ -11,7 +11,8 @@ impl Transfers {
     /// it at once, and nothing leads back from there.
     ///
     /// # Errors
-    /// [`TransferError::Limit`] for an expiry out of range; as every owner's route.
+    /// [`TransferError::Limit`] for an expiry out of range; [`TransferError::NotChunked`] for a payload;
+    /// [`TransferError::DeleteNotEnabled`] where nobody is known to own it; as every owner's route.
     pub async fn update(
         &self,
         id: TransferId,
@@ -20,7 +21,11 @@ impl Transfers {
     ) -> Result<UploadStatus, TransferError> {
         let now = self.clock.now();
         let mut transfer = self.live(id, now).await?;
-        self.check_writer(&transfer, writer).await?;
+        // The clients of payloads know of no changes, and whoever has a delete token has agreed to nothing else.
+        if transfer.shape.payload().is_some() {
+            return Err(TransferError::NotChunked);
+        }
+        self.check_owner(&transfer, writer).await?;
         if request.expires_in_seconds.is_some() && request.expires_at.is_some() {
             return Err(api::CreateError::TwoExpiries.into());
         }

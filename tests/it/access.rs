@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use haulier_wire::api::{CreateRequest, Info};
-use haulier_wire::{ChunkCount, ProblemType};
+use haulier_wire::{ByteLen, ChunkCount, ProblemType};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 
 use crate::harness::{DOWNLOAD_TOKEN, Http, OWNER_TOKEN, Reply, Sample, Server, ServerOptions, token_hash};
+use crate::legacy;
 
 const OWNER_HEADER: &str = "x-sgraph-transfer-delete-auth";
 const NOBODYS: &str = "a-token-that-nobody-has-9876543210";
@@ -50,6 +51,10 @@ fn routes(sample: &Sample) -> Vec<Route> {
         (Method::HEAD, format!("download/{id}/chunk/0"), false),
         (Method::GET, format!("download/{id}"), false),
         (Method::HEAD, format!("download/{id}"), false),
+        (Method::GET, format!("download-base64/{id}"), false),
+        (Method::POST, format!("lease/{id}"), false),
+        (Method::POST, format!("lease/{id}/commit"), false),
+        (Method::DELETE, format!("lease/{id}"), false),
     ]
     .map(|(method, path, is_owners)| Route { method, path: format!("/api/transfers/{path}"), is_owners })
     .into()
@@ -217,4 +222,45 @@ async fn a_seed_transfer_with_hashes_is_guarded_by_them() {
     Reply::to(chunk).await.is(ProblemType::MissingToken);
     sample.get(&http, 0).await.ok();
     sample.delete(&http).await.ok();
+}
+
+/// An id alone is not enough to say how long a transfer lives or how often it is read, not even where anyone may write.
+#[tokio::test]
+async fn what_has_no_owner_is_changed_by_nobody() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let sample = Sample::new(1500, 1024);
+    let request = CreateRequest { max_downloads: ByteLen::new(2), ..sample.seed_request() };
+    sample.create_with(&http, &request).await.ok();
+    let body =
+        serde_json::json!({ "file_size_bytes": 5, "max_downloads": 2, "delete_auth_hash": token_hash("delete") });
+    let payload = legacy::create(&http, &body).await;
+    let refused = async |id: &str, kind: ProblemType| {
+        for change in ["{\"max_downloads\":0}", "{\"max_downloads\":1}", "{\"expires_in_seconds\":1}", "{}"] {
+            let patch = || http.request(Method::PATCH, &format!("/api/transfers/upload/{id}")).body(change);
+            Reply::to(patch()).await.is(kind);
+            Reply::to(patch().bearer_auth("delete")).await.is(kind);
+            Reply::to(patch().header(OWNER_HEADER, "delete")).await.is(kind);
+        }
+        Reply::to(http.get(&format!("/api/transfers/info/{id}"))).await.ok().json::<serde_json::Value>()
+    };
+    for complete in [false, true] {
+        if complete {
+            for index in 0..2 {
+                Reply::to(http.put(&sample.chunk_path(index)).body(sample.chunk(index, 0))).await.ok();
+            }
+            Reply::to(http.post(&format!("/api/transfers/complete/{}", sample.id))).await.ok();
+            legacy::upload(&http, &payload, "12345").await.ok();
+            legacy::complete(&http, &payload).await.ok();
+        }
+        for (id, kind) in
+            [(sample.id.as_str(), ProblemType::DeleteNotEnabled), (&payload, ProblemType::TransferNotFound)]
+        {
+            assert_eq!(refused(id, kind).await["max_downloads"], 2, "{id}");
+        }
+    }
+    // A day is not a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    legacy::download(&http, &payload).await.ok();
+    Reply::to(http.get(&format!("/api/transfers/download/{}", sample.id))).await.ok();
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use haulier_wire::ProblemType;
+use haulier_wire::header::LEASE;
 use reqwest::{Client, Method, RequestBuilder};
 
 use crate::harness::{DOWNLOAD_TOKEN, Http, Reply, Sample, Server, ServerOptions};
@@ -25,9 +26,19 @@ async fn completed(http: &Http) -> Sample {
 
 /// Every route that compares a download token, in turns.
 fn read(http: &Http, sample: &Sample, turn: usize) -> RequestBuilder {
-    let routes = ["manifest/ID", "download/ID/chunk/0", "download/ID", "download/ID/chunk/2"];
-    let path = routes[turn % routes.len()].replace("ID", sample.id.as_str());
-    http.get(&format!("/api/transfers/{path}"))
+    let routes = [
+        (Method::GET, "manifest/ID"),
+        (Method::GET, "download/ID/chunk/0"),
+        (Method::GET, "download/ID"),
+        (Method::GET, "download/ID/chunk/2"),
+        (Method::GET, "download-base64/ID"),
+        (Method::POST, "lease/ID"),
+        (Method::POST, "lease/ID/commit"),
+        (Method::DELETE, "lease/ID"),
+    ];
+    let (method, path) = routes[turn % routes.len()].clone();
+    let path = path.replace("ID", sample.id.as_str());
+    http.request(method, &format!("/api/transfers/{path}")).header(LEASE, "a-lease-token")
 }
 
 #[tokio::test]

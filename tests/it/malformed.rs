@@ -28,6 +28,7 @@ async fn bytes_that_are_no_request_end_their_connection_alone() {
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}\r\n\r\n".into(), 400),
         (format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{many_headers}\r\n"), 431),
         (format!("GET /healthz HTTP/1.1\r\nhost: x\r\nlong: {long}\r\n\r\n"), 431),
+        (format!("GET /healthz HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20)), 431),
         (format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"), 431),
         (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", &long[..70_000]), 400),
     ] {

@@ -1,5 +1,7 @@
 //! No secret in any log: a send and a receive with planted secrets, everything logged, then searched.
 
+use haulier_wire::header::LEASE;
+
 use crate::harness::{
     DOWNLOAD_TOKEN, Haulier, Http, METRICS_TOKEN, OWNER_TOKEN, Reply, Sample, Scrape, Server, ServerOptions,
 };
@@ -32,6 +34,11 @@ async fn log_holds_no_secret(format: &str) {
     Reply::to(wrong).await;
     Reply::to(http.post("/api/transfers/create").body("{\"owner_token_hash\":\"planted-body-4711\"}")).await;
     Reply::to(http.get(&format!("/api/transfers/info/{}?access_token=planted-query-4711", sample.id))).await;
+    let lease = http.post(&format!("/api/transfers/lease/{}", sample.id)).bearer_auth(DOWNLOAD_TOKEN);
+    Reply::to(lease.header(LEASE, "planted-lease-4711")).await.ok();
+    Reply::to(http.get("/api/transfers/check-token/planted-access-4711")).await;
+    Reply::to(http.post("/api/transfers/validate-token/planted-access-4711")).await;
+    Reply::to(http.get("/api/transfers/info/aaaaaaaaaaaa").header("x-forwarded-for", "203.0.113.47")).await;
     Scrape::of(&http).await;
     sample.delete(&http).await.ok();
 
@@ -53,6 +60,9 @@ async fn log_holds_no_secret(format: &str) {
         "planted-wrong-token",
         "planted-body",
         "planted-query",
+        "planted-lease",
+        "planted-access",
+        "203.0.113.47",
         "127.0.0.1:5",
     ];
     for secret in secrets {

@@ -64,14 +64,16 @@ problem_types! {
     ConflictingTokens = 400 "conflicting-tokens" "Two different tokens for one role";
     /// The route needs a token.
     MissingToken = 401 "missing-token" "A token is missing";
+    /// Nobody has this access token, or it is good for something else.
+    TokenUnknown = 401 "token-unknown" "The access token is not known";
+    /// The operator revoked the access token.
+    TokenRevoked = 401 "token-revoked" "The access token was revoked";
+    /// The access token's time is over.
+    TokenExpired = 401 "token-expired" "The access token has expired";
+    /// The access token has created as many transfers as it may.
+    TokenUsedUp = 401 "token-used-up" "The access token is used up";
     /// The token is not the one that the route needs.
     WrongToken = 403 "wrong-token" "The token is not the right one";
-    /// The operator revoked the access token.
-    TokenRevoked = 403 "token-revoked" "The access token was revoked";
-    /// The access token's time is over.
-    TokenExpired = 403 "token-expired" "The access token has expired";
-    /// The access token has created as many transfers as it may.
-    TokenUsedUp = 403 "token-used-up" "The access token is used up";
     /// No such route.
     RouteNotFound = 404 "route-not-found" "There is nothing here";
     /// No such transfer.

@@ -23,7 +23,7 @@ pub(super) const ACCESS: &[ProblemType] = &[
     InvalidRequest,
     ConflictingTokens,
     MissingToken,
-    WrongToken,
+    TokenUnknown,
     TokenRevoked,
     TokenExpired,
     TokenUsedUp,
@@ -32,7 +32,7 @@ pub(super) const ACCESS: &[ProblemType] = &[
     QuotaExceeded,
 ];
 /// Whatever an owner does: what has none belongs to the access token that created it.
-pub(super) const CREATOR: &[ProblemType] = &[TokenRevoked, TokenExpired];
+pub(super) const CREATOR: &[ProblemType] = &[TokenUnknown, TokenRevoked, TokenExpired];
 /// Whatever has a JSON body.
 pub(super) const JSON: &[ProblemType] = &[InvalidBody, BodyIncomplete, RequestTimeout, BodyTooLarge];
 /// Whatever may be asked for in parts.

@@ -119,7 +119,7 @@ const UPDATE: Operation = Operation {
     parameters: &[],
     body: Body::Json { shape: shape!(UpdateRequest), is_required: false },
     answers: &[Answer::ok("As the transfer is now.", shape!(UploadStatus))],
-    problems: &[TRANSFER, GONE, TOKEN, CREATOR, JSON, STORE, WRITE, &[InvalidNumbers]],
+    problems: &[TRANSFER, GONE, TOKEN, CREATOR, JSON, STORE, WRITE, &[InvalidNumbers, DeleteNotEnabled]],
 };
 
 const COMPLETE: Operation = Operation {

@@ -36,8 +36,9 @@ impl AccessStore for SqliteStore {
     async fn recount(&self, id: TransferId, charge: &Charge) -> Result<Result<(), Refusal>, StoreError> {
         let mut tx = self.begin().await?;
         let recounted = recount(&mut *tx, id, charge).await?;
-        if recounted.is_ok() {
-            tx.commit().await?;
+        match recounted {
+            Ok(()) => tx.commit().await?,
+            Err(_) => tx.undo().await?,
         }
         Ok(recounted)
     }

@@ -18,7 +18,7 @@ impl SqliteStore {
         if let Some(charge) = &new.charge
             && let Err(refusal) = sql::access::take(&mut *tx, transfer.id, charge, transfer.created_at).await?
         {
-            // Dropped without a commit, the row is gone.
+            tx.undo().await?;
             return Ok(Created::Refused(refusal));
         }
         if let Some(sealed) = &new.sealed_metadata {

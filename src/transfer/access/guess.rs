@@ -20,8 +20,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait for one more try.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Pairs of a transfer and a client that are remembered; the one that guessed last longest ago is forgotten first.
-/// Whoever has more addresses than that gets their free guesses from each anyway.
+/// Whoever has more addresses than that gets their free guesses from each anyway, again and again.
 const MAX_REMEMBERED: usize = 1 << 15;
+/// Pairs of one client; its wrong tokens for further transfers count together, so that it cannot have others forgotten.
+const MAX_OF_CLIENT: u32 = 256;
 
 /// Who has guessed at what.
 #[derive(Debug, Default)]
@@ -29,13 +31,16 @@ pub struct Guesses {
     remembered: Mutex<Remembered>,
 }
 
-type Pair = (TransferId, Client);
+/// A transfer, or all that came after too many, and who guesses.
+type Counted = (Option<TransferId>, Client);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    tries: HashMap<Pair, Tries>,
-    /// The same pairs by when they guessed last.
-    by_age: BTreeMap<u64, Pair>,
+    tries: HashMap<Counted, Tries>,
+    /// The same by when they guessed last.
+    by_age: BTreeMap<u64, Counted>,
+    /// How many of them each client has.
+    of_client: HashMap<Client, u32>,
     /// Wrong tokens in all.
     wrong: u64,
 }
@@ -54,7 +59,7 @@ impl Guesses {
     /// As [`check`]; [`TransferError::TooManyGuesses`] without having compared.
     pub fn check(
         &self,
-        pair: Pair,
+        pair: (TransferId, Client),
         presented: Option<&Token>,
         stored: Option<&TokenHash>,
         now: Instant,
@@ -64,7 +69,8 @@ impl Guesses {
             return check(presented, stored);
         }
         let mut remembered = self.lock();
-        if let Some(tries) = remembered.tries.get(&pair) {
+        let counted = remembered.counted(pair);
+        if let Some(tries) = remembered.tries.get(&counted) {
             let retry_after = wait_after(tries.wrong).saturating_sub(now.saturating_duration_since(tries.last));
             if !retry_after.is_zero() {
                 return Err(TransferError::TooManyGuesses { retry_after });
@@ -72,7 +78,7 @@ impl Guesses {
         }
         let compared = check(presented, stored);
         if compared.is_err() {
-            remembered.count(pair, now);
+            remembered.count(counted, now);
         }
         compared
     }
@@ -83,17 +89,36 @@ impl Guesses {
 }
 
 impl Remembered {
-    fn count(&mut self, pair: Pair, now: Instant) {
+    fn counted(&self, (transfer, client): (TransferId, Client)) -> Counted {
+        let has_too_many = self.of_client.get(&client).is_some_and(|pairs| *pairs >= MAX_OF_CLIENT);
+        let is_new = !self.tries.contains_key(&(Some(transfer), client));
+        ((!(has_too_many && is_new)).then_some(transfer), client)
+    }
+
+    fn count(&mut self, counted: Counted, now: Instant) {
         self.wrong += 1;
         let age = self.wrong;
-        let tries = self.tries.entry(pair).or_insert(Tries { wrong: 0, last: now, age });
-        self.by_age.remove(&tries.age);
-        *tries = Tries { wrong: tries.wrong.saturating_add(1), last: now, age };
-        self.by_age.insert(age, pair);
-        if self.tries.len() > MAX_REMEMBERED
-            && let Some((_, oldest)) = self.by_age.pop_first()
-        {
-            self.tries.remove(&oldest);
+        let known = self.tries.get(&counted).copied();
+        match known {
+            Some(tries) => drop(self.by_age.remove(&tries.age)),
+            None => *self.of_client.entry(counted.1).or_insert(0) += 1,
+        }
+        let wrong = known.map_or(0, |tries| tries.wrong).saturating_add(1);
+        self.tries.insert(counted, Tries { wrong, last: now, age });
+        self.by_age.insert(age, counted);
+        if self.tries.len() > MAX_REMEMBERED {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((_, oldest)) = self.by_age.pop_first() else { return };
+        self.tries.remove(&oldest);
+        if let Some(pairs) = self.of_client.get_mut(&oldest.1) {
+            *pairs -= 1;
+            if *pairs == 0 {
+                self.of_client.remove(&oldest.1);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Those that are remembered; beyond them everybody starts anew, so that nobody is looked for among too many.
+/// Those that are remembered; beyond them the half that owes the least starts anew.
 const MAX_REMEMBERED: usize = 1 << 16;
 
 /// So many requests within so long, and on average.
@@ -50,7 +50,7 @@ impl<Who: Eq + Hash> Rates<Who> {
         if paid_off.len() >= MAX_REMEMBERED && !paid_off.contains_key(&who) {
             paid_off.retain(|_, at| *at > now);
             if paid_off.len() >= MAX_REMEMBERED {
-                paid_off.clear();
+                forget_half(&mut paid_off);
             }
         }
         let owed = paid_off.get(&who).map_or(Duration::ZERO, |at| at.saturating_duration_since(now)) + each;
@@ -60,6 +60,19 @@ impl<Who: Eq + Hash> Rates<Who> {
         paid_off.insert(who, now + owed);
         Ok(())
     }
+}
+
+/// Those who owe the most stay: a crowd does not pay off what its own members owe.
+fn forget_half<Who: Eq + Hash>(paid_off: &mut HashMap<Who, Instant>) {
+    let mut ends: Vec<Instant> = paid_off.values().copied().collect();
+    let middle = ends.len() / 2;
+    let (_, middle, _) = ends.select_nth_unstable(middle);
+    let mut left = paid_off.len() / 2;
+    paid_off.retain(|_, at| {
+        let stays = *at > *middle || (*at == *middle && left > 0);
+        left = left.saturating_sub(usize::from(stays));
+        stays
+    });
 }
 
 #[cfg(test)]

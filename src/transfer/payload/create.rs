@@ -13,12 +13,18 @@ impl Transfers {
     /// Creates a transfer of one payload.
     ///
     /// # Errors
-    /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed.
+    /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed, and for a size
+    /// that no file may have.
     pub async fn create_payload(
         &self,
         asked: &CheckedPayload,
         access: Option<&Token>,
     ) -> Result<PayloadCreated, TransferError> {
+        // Only a claim, but one that quotas count.
+        if asked.file_size.get() > self.limits.max_file_bytes {
+            let most = self.limits.max_file_bytes;
+            return Err(TransferError::Limit(format!("file_size_bytes must be at most {most} on this server")));
+        }
         let now = self.clock.now();
         let expiry = self.payload_expiry(asked.expires_at, now)?;
         // Nobody can repeat this request; only its own second try after a lost answer finds its own row.

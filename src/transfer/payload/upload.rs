@@ -10,6 +10,7 @@ use haulier_wire::encoding::from_base64;
 use haulier_wire::limit::{MAX_PAYLOAD_BYTES, MAX_UPLOAD_JSON_BYTES};
 use serde::Deserialize;
 
+use super::under_way::Share;
 use crate::blob::{BlobKey, Expected, StagedBlob};
 use crate::metadata::{PayloadRecord, PayloadUpload};
 use crate::store::{StoreError, UploadId};
@@ -58,16 +59,53 @@ impl Transfers {
             return Err(BodyError::TooLarge.into());
         }
         // Before it fills the disk; what was announced at create was only a claim.
-        self.recount(id, expected.announced.unwrap_or(0)).await?;
+        let mut share = self.under_way.begin(id);
+        self.recount(id, share.set(expected.announced.unwrap_or(0))).await?;
         let upload = self.new_upload();
         let len = expected.announced.map_or(Expected::AtMost(most), Expected::Exactly);
         let mut staged = self.blobs.stage(BlobKey::Payload(id, upload), len).await?;
-        let mut received = receive(&mut *staged, upload, body, expected.announced, most).await?;
+        let mut received =
+            self.receive(&mut *staged, (id, upload), body, expected.announced.ok_or(most), &mut share).await?;
         received.looks_like_json &= expected.may_be_json;
         // From here on the client may go: a published blob is recorded, or removed.
         let transfers = self.clone();
-        let settled = tokio::spawn(async move { transfers.settle_payload(id, received, staged).await });
+        let settled = tokio::spawn(async move { transfers.settle_payload(id, received, staged, share).await });
         settled.await.map_err(StoreError::unavailable)?
+    }
+
+    /// Streams the body into the staged blob while hashing. Without a length, `announced` is the most that may come, and
+    /// what has come is counted on the way.
+    async fn receive<S>(
+        &self,
+        staged: &mut dyn StagedBlob,
+        (transfer, id): (TransferId, UploadId),
+        mut body: S,
+        announced: Result<u64, u64>,
+        share: &mut Share,
+    ) -> Result<Received, TransferError>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+    {
+        let mut blake3 = blake3::Hasher::new();
+        let (mut len, mut first) = (0, None);
+        while let Some(piece) = body.next().await {
+            let piece = piece?;
+            len += piece.len() as u64;
+            if len > announced.unwrap_or_else(|most| most) {
+                return Err(BodyError::TooLarge.into());
+            }
+            if announced.is_err() && share.is_outgrown_by(len) {
+                self.recount(transfer, share.set(len)).await?;
+            }
+            first = first.or_else(|| piece.first().copied());
+            blake3.update(&piece);
+            staged.write(piece).await?;
+        }
+        if announced.is_ok_and(|announced| len < announced) {
+            return Err(BodyError::Incomplete.into());
+        }
+        let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
+        Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
     }
 
     async fn settle_payload(
@@ -75,8 +113,9 @@ impl Transfers {
         id: TransferId,
         received: Received,
         mut staged: Box<dyn StagedBlob>,
+        mut share: Share,
     ) -> Result<u64, TransferError> {
-        self.recount(id, received.upload.len).await?;
+        self.recount(id, share.set(received.upload.len)).await?;
         staged.finish().await?;
         // Once more: what comes into a folder that was swept would stay there if this process died now.
         self.takes_payload(id).await?;
@@ -137,36 +176,6 @@ impl Transfers {
         self.forget_upload(id, outer.id).await;
         Ok(inner)
     }
-}
-
-/// Streams the body into the staged blob while hashing.
-async fn receive<S>(
-    staged: &mut dyn StagedBlob,
-    id: UploadId,
-    mut body: S,
-    announced: Option<u64>,
-    most: u64,
-) -> Result<Received, TransferError>
-where
-    S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
-{
-    let mut blake3 = blake3::Hasher::new();
-    let (mut len, mut first) = (0, None);
-    while let Some(piece) = body.next().await {
-        let piece = piece?;
-        len += piece.len() as u64;
-        if len > announced.unwrap_or(most) {
-            return Err(BodyError::TooLarge.into());
-        }
-        first = first.or_else(|| piece.first().copied());
-        blake3.update(&piece);
-        staged.write(piece).await?;
-    }
-    if announced.is_some_and(|announced| len < announced) {
-        return Err(BodyError::Incomplete.into());
-    }
-    let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
-    Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
 }
 
 /// The payload in `{"data": base64}`; `None` when it is no such JSON, and then it is the payload itself.

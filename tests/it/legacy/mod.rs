@@ -5,6 +5,7 @@ mod crash;
 mod large;
 mod limits;
 mod objects;
+mod quotas;
 mod races;
 mod reads;
 mod transcript;
@@ -20,16 +21,16 @@ const DELETE_HASH: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5
 const DELETE_HEADER: &str = "x-sgraph-transfer-delete-auth";
 
 /// Creates a payload's transfer and returns its id.
-async fn create(http: &Http, body: &Value) -> String {
+pub(crate) async fn create(http: &Http, body: &Value) -> String {
     let created: PayloadCreated = Reply::to(http.post("/api/transfers/create").json(body)).await.ok().json();
     created.transfer_id.to_string()
 }
 
-async fn upload(http: &Http, id: &str, body: impl Into<Body>) -> Reply {
+pub(crate) async fn upload(http: &Http, id: &str, body: impl Into<Body>) -> Reply {
     Reply::to(http.post(&format!("/api/transfers/upload/{id}")).body(body)).await
 }
 
-async fn complete(http: &Http, id: &str) -> Reply {
+pub(crate) async fn complete(http: &Http, id: &str) -> Reply {
     Reply::to(http.post(&format!("/api/transfers/complete/{id}"))).await
 }
 
@@ -37,7 +38,7 @@ async fn info(http: &Http, id: &str) -> Value {
     Reply::to(http.get(&format!("/api/transfers/info/{id}"))).await.ok().json()
 }
 
-async fn download(http: &Http, id: &str) -> Reply {
+pub(crate) async fn download(http: &Http, id: &str) -> Reply {
     Reply::to(http.get(&format!("/api/transfers/download/{id}"))).await
 }
 

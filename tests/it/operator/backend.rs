@@ -1,6 +1,6 @@
 //! The pairs of a database and a blob store that a server runs on, and what can be done to both behind its back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -103,15 +103,21 @@ impl Backend {
         Server::start_with(self.env().into_iter().fold(options, |options, (name, value)| options.env(name, value)))
     }
 
-    /// Runs `haulier-server COMMAND` to its end.
+    /// `haulier-server COMMAND`.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_haulier-server"));
+        command.args(arguments).env_clear().envs(self.env()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
     pub(super) async fn operate(&self, arguments: &[&str]) -> Output {
         self.operate_watched(arguments).await.0
     }
 
     /// The same; also the most memory that it ever held, in bytes.
     pub(super) async fn operate_watched(&self, arguments: &[&str]) -> (Output, u64) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_haulier-server"));
-        command.args(arguments).env_clear().envs(self.env()).stdin(Stdio::null());
+        let mut command = self.command(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let pid = child.id();
         let ended = tokio::task::spawn_blocking(move || child.wait_with_output().expect("it ends"));
@@ -228,6 +234,16 @@ impl Backend {
             Some(objects) => objects.remove(name).await,
             None => fs::remove_file(self.blobs().join(name)).expect("removed"),
         }
+    }
+
+    /// The ids of which anything is left, be it an empty folder.
+    pub(super) async fn ids(&self) -> BTreeSet<String> {
+        if self.is_on_disk() {
+            let entries = fs::read_dir(self.blobs().join("transfers")).expect("a folder");
+            return entries.map(|entry| entry.expect("one").file_name().to_string_lossy().into_owned()).collect();
+        }
+        let names = self.names().await;
+        names.iter().map(|name| name.split('/').nth(1).expect("transfers/ID/...").to_owned()).collect()
     }
 
     /// Whether nothing at all is left of a transfer.

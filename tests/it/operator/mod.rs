@@ -4,6 +4,7 @@ mod away;
 mod backend;
 mod commands;
 mod doctor;
+mod gc;
 mod healthcheck;
 mod import;
 mod payload;

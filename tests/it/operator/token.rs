@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use haulier_wire::api::ServerConfig;
 use haulier_wire::{Problem, ProblemType};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use super::backend::Backend;
@@ -69,7 +69,7 @@ async fn a_token_is_made_used_up_and_revoked(backend: Backend) {
     assert_eq!(alice.len(), 43, "32 random bytes");
     let (first, second) = (Sample::new(1, 65_536), Sample::new(1, 65_536));
     create(&http, &first).refused_as(ProblemType::MissingToken).await;
-    create(&http, &first).bearer_auth(OWNER_TOKEN).refused_as(ProblemType::WrongToken).await;
+    create(&http, &first).bearer_auth(OWNER_TOKEN).refused_as(ProblemType::TokenUnknown).await;
     Reply::to(create(&http, &first).bearer_auth(&alice)).await.ok();
     for _ in 0..2 {
         Reply::to(create(&http, &second).header(ACCESS_HEADER, &alice)).await.ok();
@@ -120,7 +120,7 @@ async fn two_hundred_creates_take_what_there_is(backend: Backend) {
     let of = |parity: usize, status: u16| {
         replies.iter().skip(parity).step_by(2).filter(|reply| reply.status == status).count()
     };
-    assert_eq!((of(0, 201), of(0, 403)), (7, 93));
+    assert_eq!((of(0, 201), of(0, 401)), (7, 93));
     assert_eq!((of(1, 201), of(1, 507)), (11, 89));
     let refused: Problem = replies.iter().find(|reply| reply.status == 507).expect("one").json();
     assert!(refused.left_bytes.is_some_and(|left| left >= each - 1), "{refused:?}");
@@ -136,17 +136,21 @@ async fn what_has_no_owner_belongs_to_whoever_created_it(backend: Backend) {
     let put = |index| http.put(&sample.chunk_path(index)).body(sample.chunk(index, 0));
     let complete = || http.post(&format!("/api/transfers/complete/{}", sample.id));
     let status = || http.get(&format!("/api/transfers/upload/{}", sample.id));
-    for request in [|request: RequestBuilder| request, |request: RequestBuilder| request.header("x-nothing", "x")] {
-        request(put(0)).refused_as(ProblemType::MissingToken).await;
-        request(complete()).refused_as(ProblemType::MissingToken).await;
-        request(status()).refused_as(ProblemType::MissingToken).await;
+    let patch = || {
+        let request = http.request(Method::PATCH, &format!("/api/transfers/upload/{}", sample.id));
+        request.json(&serde_json::json!({ "max_downloads": 3 }))
+    };
+    for request in [put(0), complete(), status(), patch()] {
+        request.refused_as(ProblemType::MissingToken).await;
     }
-    put(0).bearer_auth(&other).refused_as(ProblemType::WrongToken).await;
-    complete().header(ACCESS_HEADER, &other).refused_as(ProblemType::WrongToken).await;
+    patch().bearer_auth(&other).refused_as(ProblemType::TokenUnknown).await;
+    put(0).bearer_auth(&other).refused_as(ProblemType::TokenUnknown).await;
+    complete().header(ACCESS_HEADER, &other).refused_as(ProblemType::TokenUnknown).await;
     Reply::to(put(0).bearer_auth(&mine)).await.ok();
     Reply::to(put(1).header(ACCESS_HEADER, &mine)).await.ok();
     Reply::to(status().header(ACCESS_HEADER, &mine)).await.ok();
     Reply::to(complete().header(ACCESS_HEADER, &mine)).await.ok();
+    Reply::to(patch().header(ACCESS_HEADER, &mine)).await.ok();
 
     let second = Sample::new(1500, 1024);
     Reply::to(http.post("/api/transfers/create").json(&second.seed_request()).bearer_auth(&mine)).await.ok();
@@ -204,14 +208,14 @@ async fn the_older_systems_routes_ask_as_well(backend: Backend) {
     };
     create("").refused_as(ProblemType::MissingToken).await;
     assert_eq!(Reply::to(create("")).await.json::<Problem>().detail.as_deref(), Some("Access token required"));
-    create("?access_token=wrong").refused_as(ProblemType::WrongToken).await;
+    create("?access_token=wrong").refused_as(ProblemType::TokenUnknown).await;
     create(&format!("?access_token={token}")).bearer_auth("other").refused_as(ProblemType::ConflictingTokens).await;
     let created: Value = Reply::to(create(&format!("?access_token={token}"))).await.ok().json();
     let id = created["transfer_id"].as_str().expect("an id");
     let upload = |bytes: usize| http.post(&format!("/api/transfers/upload/{id}")).body(vec![7; bytes]);
     let complete = |query: &str| http.post(&format!("/api/transfers/complete/{id}{query}"));
     upload(10).refused_as(ProblemType::MissingToken).await;
-    upload(10).header(ACCESS_HEADER, "wrong").refused_as(ProblemType::WrongToken).await;
+    upload(10).header(ACCESS_HEADER, "wrong").refused_as(ProblemType::TokenUnknown).await;
     // More than was announced, within the quota and beyond it.
     Reply::to(upload(600).header(ACCESS_HEADER, &token)).await.ok();
     let reply = Reply::to(upload(1001).header(ACCESS_HEADER, &token)).await;
@@ -245,7 +249,7 @@ async fn what_is_no_token_is_told_apart_from_a_wrong_one() {
     let good = make(&backend, &["good"]).await;
     let sample = Sample::new(1, 65_536);
     let bearer = |text: String| create(&http, &sample).header("authorization", format!("Bearer {text}"));
-    bearer("x".repeat(256)).refused_as(ProblemType::WrongToken).await;
+    bearer("x".repeat(256)).refused_as(ProblemType::TokenUnknown).await;
     bearer("x".repeat(257)).refused_as(ProblemType::InvalidRequest).await;
     create(&http, &sample).header(ACCESS_HEADER, "x".repeat(257)).refused_as(ProblemType::InvalidRequest).await;
     create(&http, &sample).header(ACCESS_HEADER, "two words").refused_as(ProblemType::InvalidRequest).await;
@@ -260,7 +264,7 @@ async fn what_is_no_token_is_told_apart_from_a_wrong_one() {
         .refused_as(ProblemType::ConflictingTokens)
         .await;
     // Another role's token, and another role's header.
-    create(&http, &sample).bearer_auth(OWNER_TOKEN).refused_as(ProblemType::WrongToken).await;
+    create(&http, &sample).bearer_auth(OWNER_TOKEN).refused_as(ProblemType::TokenUnknown).await;
     let owners = create(&http, &sample).header("x-sgraph-transfer-delete-auth", &good);
     owners.refused_as(ProblemType::MissingToken).await;
     // Before anything is read of the body.

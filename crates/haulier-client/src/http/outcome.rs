@@ -110,6 +110,7 @@ fn problem_error(problem: &Problem, role: Role) -> Error {
         (ProblemType::MissingToken | ProblemType::WrongToken, Role::Download) => {
             Error::WrongKey { has_passphrase: true }
         }
+        (ProblemType::TokenUnknown, _) => Error::AccessToken { given: true },
         (ProblemType::TokenRevoked, _) => Error::AccessTokenEnded { why: "was revoked" },
         (ProblemType::TokenExpired, _) => Error::AccessTokenEnded { why: "has expired" },
         (ProblemType::TokenUsedUp, _) => Error::AccessTokenEnded { why: "is used up" },

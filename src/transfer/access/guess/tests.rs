@@ -33,7 +33,7 @@ impl Guesser {
         self.present_at((id(1), self.client(number)), token, after)
     }
 
-    fn present_at(&self, pair: Pair, token: &str, after: Duration) -> Result<(), TransferError> {
+    fn present_at(&self, pair: (TransferId, Client), token: &str, after: Duration) -> Result<(), TransferError> {
         let token = Token::new(token);
         self.guesses.check(pair, token.as_ref(), Some(&self.stored), self.begun + after)
     }
@@ -159,4 +159,34 @@ fn what_is_remembered_is_bounded_and_the_oldest_goes_first() {
     drop(remembered);
     assert!(guesser.present(0, RIGHT, seconds(0)).is_ok(), "forgotten");
     guesser.has_to_wait(1, RIGHT, seconds(0));
+}
+
+#[test]
+fn a_client_cannot_have_its_own_guesses_forgotten() {
+    let guesser = Guesser::new();
+    for _ in 0..FREE_GUESSES {
+        guesser.is_wrong(1, seconds(0));
+    }
+    let client = guesser.client(1);
+    let other = |number: u32| {
+        let mut bytes = [7; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        (TransferId::from_random_bytes(bytes), client)
+    };
+    let mut compared = 0;
+    for number in 0..u32::try_from(2 * MAX_REMEMBERED).expect("small") {
+        compared +=
+            u32::from(matches!(guesser.present_at(other(number), "wrong", seconds(0)), Err(TransferError::WrongToken)));
+    }
+    // One each for as many transfers as are told apart, then ten for all others.
+    assert_eq!(compared, MAX_OF_CLIENT - 1 + FREE_GUESSES);
+    let mut remembered = guesser.guesses.lock();
+    assert_eq!(remembered.tries.len(), usize::try_from(MAX_OF_CLIENT).expect("small") + 1);
+    // Of a client that is forgotten nothing stays.
+    while !remembered.by_age.is_empty() {
+        remembered.forget_oldest();
+    }
+    assert!(remembered.tries.is_empty() && remembered.of_client.is_empty());
+    drop(remembered);
+    assert!(guesser.present(2, RIGHT, seconds(0)).is_ok(), "another client reads on");
 }

@@ -43,7 +43,15 @@ fn what_is_remembered_is_bounded() {
     }
     assert!(rates.take(0, now).is_err());
     assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), MAX_REMEMBERED);
-    // A minute later nobody owes anything.
-    assert_eq!(rates.take(MAX_REMEMBERED, now + seconds(61)), Ok(()));
+    // Whoever owes more stays.
+    let later = now + seconds(59);
+    assert_eq!(rates.take(MAX_REMEMBERED, later), Ok(()));
+    for who in 0..100 {
+        assert!(rates.take(MAX_REMEMBERED + 1 + who, later).is_ok());
+    }
+    let left = rates.paid_off.lock().expect("not poisoned").len();
+    assert!((MAX_REMEMBERED / 2..=MAX_REMEMBERED / 2 + 101).contains(&left), "{left}");
+    assert!(rates.take(MAX_REMEMBERED, later).is_err(), "the latest of all is known");
+    assert_eq!(rates.take(MAX_REMEMBERED, now + seconds(120)), Ok(()));
     assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), 1);
 }
