@@ -193,13 +193,23 @@ impl LinkTarget {
                 let id = query.strip_prefix("id=").ok_or(Error::Link)?;
                 id_only(legacy_base(base), parse_id(id)?)
             }
+            // An access token that its sender's page left there. It is nothing to a reader, and goes no further.
+            Some(query) if query.starts_with("token=") && is_legacy(fragment) => parse_fragment(base, fragment),
             Some(_) => Err(Error::Link),
             None => parse_fragment(base, fragment),
         }
     }
 }
 
+/// Whether a fragment is the legacy system's: a friendly token, or an id of 12 digits before anything else.
+fn is_legacy(fragment: &str) -> bool {
+    let first = fragment.split(['/', '|']).next().unwrap_or_default();
+    is_friendly(first) || parse_id(first).is_ok_and(|id| id.is_legacy())
+}
+
 fn parse_fragment(base: String, fragment: &str) -> Result<LinkTarget, Error> {
+    // Behind it the legacy system's pages name what to show first.
+    let fragment = if is_legacy(fragment) { fragment.split('|').next().unwrap_or_default() } else { fragment };
     if is_friendly(fragment) {
         let token = FriendlyToken(Zeroizing::new(fragment.to_owned()));
         return Ok(LinkTarget::FriendlyToken { base: legacy_base(base), token });
@@ -276,8 +286,12 @@ fn is_url_segment(segment: &str) -> bool {
     !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(clear)
 }
 
-/// Takes the legacy system's `/<locale>/<route>` off the end of an address.
+/// Takes the legacy system's `/<locale>/<route>`, or its older `/send/.../<page>.html`, off the end of an address.
 fn legacy_base(base: String) -> String {
+    let page = base.rsplit_once('/').is_some_and(|(_, page)| page.ends_with(".html"));
+    if page && let Some((rest, _)) = base.split_once("/send/v") {
+        return rest.to_owned();
+    }
     let mut parts = base.rsplitn(3, '/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(route), Some(locale), Some(rest))

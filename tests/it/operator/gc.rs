@@ -9,16 +9,13 @@ use haulier_wire::api::CreateRequest;
 use serde_json::json;
 
 use super::backend::{Backend, on_every_backend};
-use crate::harness::{Http, Sample, ServerOptions, random_bytes};
+use crate::harness::{Http, Sample, random_bytes};
 use crate::leases::{self, CHUNK, Guest};
 use crate::legacy;
 
 on_every_backend!(fifty_kills_leave_no_orphan_and_take_no_byte);
 
 const KILLS: u32 = 50;
-
-/// Nobody sweeps by the clock but who is told to.
-const QUIET: [(&str, &str); 2] = [("HAULIER_SWEEP_INTERVAL", "1h"), ("HAULIER_SWEEP_GRACE", "0s")];
 
 async fn payload(http: &Http, bytes: &[u8], max_downloads: u64) -> String {
     let body = json!({ "file_size_bytes": bytes.len(), "max_downloads": max_downloads });
@@ -43,7 +40,7 @@ async fn ended(http: &Http) {
 
 fn sweep(backend: &Backend) -> Child {
     let mut command = backend.command(&["gc"]);
-    command.envs(QUIET).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
+    command.env("HAULIER_SWEEP_GRACE", "0s").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
 }
 
 async fn swept(backend: &Backend) -> Duration {
@@ -54,8 +51,8 @@ async fn swept(backend: &Backend) -> Duration {
 }
 
 async fn fifty_kills_leave_no_orphan_and_take_no_byte(backend: Backend) {
-    let server =
-        backend.serve_with(QUIET.iter().fold(ServerOptions::default(), |it, (name, value)| it.env(name, *value)));
+    // Keeps what has ended for an hour: all of it is left to whoever is killed.
+    let server = backend.serve();
     let http = Http::new(&server);
     ended(&http).await;
     let whole = swept(&backend).await;

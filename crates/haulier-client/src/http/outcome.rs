@@ -72,6 +72,7 @@ impl CallError {
     /// Says it to the person who called.
     pub(crate) fn into_error(self, server: &str, role: Role) -> Error {
         match self {
+            Self::Again { reason, after: Some(_) } => Error::Busy { server: server.to_owned(), reason },
             Self::Again { reason, .. } | Self::Insecure(reason) => {
                 Error::Unavailable { server: server.to_owned(), reason }
             }

@@ -77,6 +77,11 @@ impl Retry {
         *state = Patience { last_success: Instant::now(), met: true };
     }
 
+    /// Notes that somebody is there, who asks to wait: that is worth the patience that a silent address is not.
+    fn has_answered(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).met = true;
+    }
+
     fn deadline(&self, failing_since: Instant) -> Instant {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = if state.met { self.policy.give_up } else { self.policy.first_contact };
@@ -117,6 +122,9 @@ impl Tries<'_> {
             }
         };
         let Retry { policy, ambient, progress, .. } = self.retry;
+        if after.is_some() {
+            self.retry.has_answered();
+        }
         self.failures = self.failures.saturating_add(1);
         let failing_since = *self.failing_since.get_or_insert_with(Instant::now);
         let jittered = policy.delay(self.failures, ambient.random_u64());

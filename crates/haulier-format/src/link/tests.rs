@@ -83,3 +83,31 @@ fn legacy_links_are_written_as_they_are_read() {
     assert_eq!((link.base.as_str(), link.id), ("https://send.example.org", id));
     assert!(matches!(link.mode, LinkMode::Link(read) if read.expose() == key.expose()));
 }
+
+#[test]
+fn the_legacy_systems_other_forms_are_links_as_well() {
+    let id = "a1b2c3d4e5f6";
+    for text in [
+        format!("https://h/en-gb/gallery/#{id}/{KEY}|photos/7.jpg"),
+        format!("https://h/en-gb/download/?token=an-access-token#{id}/{KEY}"),
+        format!("https://h/send/v0/v0.1/v0.1.4/download.html#{id}/{KEY}"),
+        format!("https://h/#{id}/{KEY}|"),
+    ] {
+        let link = Link::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!((link.base.as_str(), link.id.as_str()), ("https://h", id), "{text}");
+    }
+    for text in ["https://h/en-gb/view/#apple-mango-5623|a/b", "https://h/?token=x#apple-mango-5623"] {
+        assert_eq!(Link::parse(text).unwrap_err(), Error::FriendlyToken, "{text}");
+    }
+    let long = "a".repeat(32);
+    // Links of ours have none of this: a query would have told the server, and nothing stands behind the key.
+    for text in [
+        format!("https://h/#{long}/{KEY}|photos/7.jpg"),
+        format!("https://h/?token=x#{long}/{KEY}"),
+        format!("https://h/?other=x#{id}/{KEY}"),
+    ] {
+        assert!(Link::parse(&text).is_err(), "{text}");
+    }
+    let ours = Link::parse(&format!("https://h/send/v0/page.html#{long}/{KEY}")).expect("a path of its own");
+    assert_eq!(ours.base, "https://h/send/v0/page.html");
+}

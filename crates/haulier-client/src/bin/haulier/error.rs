@@ -195,11 +195,11 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
             (Exit::Unavailable, "Try again later: whoever gives up leaves a place. Or ask the sender to allow more.")
         }
         Error::Pending => (Exit::Pending, "Try again when the sender has finished, or add --wait."),
+        Error::Busy { .. } => (Exit::Unavailable, "Run the same command again later; what has travelled is kept."),
         Error::Unavailable { .. } => (
             Exit::Unavailable,
             "Check the address and the network, then run the same command again. haulier doctor finds out more.",
         ),
-
         Error::NotHaulier { .. } => (
             Exit::Unavailable,
             "Check the address. A page to sign in to the network, or a proxy, may stand in between.",

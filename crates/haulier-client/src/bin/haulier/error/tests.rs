@@ -27,6 +27,7 @@ fn every_kind() -> Vec<(Error, u8)> {
         (Error::Expired, 4),
         (Error::Pending, 5),
         (Error::Unavailable { server: "s".into(), reason: "r".into() }, 6),
+        (Error::Busy { server: "s".into(), reason: "r".into() }, 6),
         (Error::Redirected { status: 307 }, 6),
         (Error::ProxyLimit { sealed_bytes: 1 }, 6),
         (Error::NotHaulier { server: "s".into(), what: "a web page came".into() }, 6),
