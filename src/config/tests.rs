@@ -3,6 +3,8 @@
 use clap::Parser as _;
 
 use super::*;
+use crate::transfer::Quotas;
+use crate::transfer::state::Create;
 
 /// The configuration of these flags, or the error as people see it.
 fn config(flags: &[&str]) -> Result<Config, String> {

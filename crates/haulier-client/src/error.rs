@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use haulier_format::KeyMode;
 
-use crate::unit::{bytes, span};
+use crate::unit::bytes;
 
 mod limit;
 

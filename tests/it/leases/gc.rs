@@ -10,7 +10,7 @@ use haulier_wire::number::ByteLen;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{CHUNK, Guest, limited, send, with_limit};
+use super::{CHUNK, Guest, limited, send};
 use crate::harness::{Http, METRICS_TOKEN, Sample, Scrape, Server, ServerOptions, eventually};
 
 fn gc(data: &Path, more: &[&str]) -> Command {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use haulier_wire::ProblemType;
 use haulier_wire::api::ServerConfig;
 use reqwest::Body;

@@ -35,23 +35,40 @@ fn without_a_rate_everything_passes() {
     assert!((0..10_000).all(|_| rates.take((), now).is_ok()));
 }
 
-#[test]
-fn what_is_remembered_is_bounded() {
+/// As many as are remembered, each of whom owes a minute.
+fn full() -> (Rates<usize>, Instant) {
     let (rates, now) = (Rates::new(Some(Rate { requests: 1, per: seconds(60) })), Instant::now());
     for who in 0..MAX_REMEMBERED {
         assert_eq!(rates.take(who, now), Ok(()));
     }
+    (rates, now)
+}
+
+fn remembered(rates: &Rates<usize>) -> usize {
+    rates.paid_off.lock().expect("not poisoned").len()
+}
+
+#[test]
+fn whoever_owes_nothing_is_forgotten_first() {
+    let (rates, now) = full();
     assert!(rates.take(0, now).is_err());
-    assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), MAX_REMEMBERED);
-    // Whoever owes more stays.
+    assert_eq!(remembered(&rates), MAX_REMEMBERED);
+    assert_eq!(rates.take(MAX_REMEMBERED, now + seconds(61)), Ok(()));
+    assert_eq!(remembered(&rates), 1);
+}
+
+#[test]
+fn of_a_crowd_that_owes_the_half_that_owes_most_stays() {
+    let (rates, now) = full();
     let later = now + seconds(59);
-    assert_eq!(rates.take(MAX_REMEMBERED, later), Ok(()));
-    for who in 0..100 {
-        assert!(rates.take(MAX_REMEMBERED + 1 + who, later).is_ok());
+    for who in MAX_REMEMBERED..MAX_REMEMBERED + 100 {
+        assert_eq!(rates.take(who, later), Ok(()));
     }
-    let left = rates.paid_off.lock().expect("not poisoned").len();
-    assert!((MAX_REMEMBERED / 2..=MAX_REMEMBERED / 2 + 101).contains(&left), "{left}");
-    assert!(rates.take(MAX_REMEMBERED, later).is_err(), "the latest of all is known");
-    assert_eq!(rates.take(MAX_REMEMBERED, now + seconds(120)), Ok(()));
-    assert_eq!(rates.paid_off.lock().expect("not poisoned").len(), 1);
+    assert_eq!(remembered(&rates), MAX_REMEMBERED / 2 + 100);
+    for who in MAX_REMEMBERED + 100..2 * MAX_REMEMBERED {
+        assert_eq!(rates.take(who, later), Ok(()));
+        assert!(remembered(&rates) <= MAX_REMEMBERED);
+    }
+    let late = (MAX_REMEMBERED..MAX_REMEMBERED + 100).filter(|who| rates.take(*who, later).is_err()).count();
+    assert!(late > 0, "nobody of the late ones is known any more");
 }

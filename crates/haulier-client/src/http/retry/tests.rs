@@ -111,7 +111,8 @@ async fn a_server_that_asks_to_wait_is_waited_for_also_at_the_first_contact() {
     let calls = AtomicU32::new(0);
     let busy = || CallError::Again { reason: "429".into(), after: Some(Duration::from_secs(36)) };
     let call = async || if calls.fetch_add(1, Ordering::Relaxed) < 3 { Err(busy()) } else { Ok(5) };
-    assert_eq!(until_final!(retry(u64::MAX), call()), Ok(5));
+    let first = retry(u64::MAX);
+    assert_eq!(until_final!(first, call()), Ok(5));
     // Not for ever: that somebody is there is no success.
     let started = Instant::now();
     let retry = retry(u64::MAX);
