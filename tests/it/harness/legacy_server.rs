@@ -6,6 +6,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use haulier_wire::encoding::to_hex;
+use sha2::{Digest as _, Sha256};
+
 /// One that runs until the test ends.
 #[derive(Debug)]
 pub(crate) struct LegacyServer {
@@ -77,6 +80,11 @@ impl LegacyServer {
 
     pub(crate) fn payload(&self, id: &str) -> Vec<u8> {
         self.state().transfers[id].payload.clone().expect("uploaded")
+    }
+
+    /// Forgets a transfer, as if its bucket had been emptied.
+    pub(crate) fn lose(&self, id: &str) {
+        self.state().transfers.remove(id);
     }
 
     /// What create was asked for.
@@ -189,6 +197,7 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
             }
             None => refuse("404 Not Found", "Transfer not found or payload not uploaded"),
         },
+        ("DELETE", "delete") => delete(&mut state, id, request.headers.get("x-sgraph-transfer-delete-auth")),
         ("GET", "info") => info(&state, id),
         ("GET", "download") => download(&state, id, request.headers.get("range")),
         _ => refuse("405 Method Not Allowed", "Method Not Allowed"),
@@ -201,6 +210,21 @@ fn create(state: &mut State, body: &[u8]) -> Answer {
     state.transfers.insert(id.clone(), Stored { status: "pending", create, payload: None });
     let url = format!("/api/transfers/upload/{id}");
     json("200 OK", &serde_json::json!({ "transfer_id": id, "upload_url": url }))
+}
+
+fn delete(state: &mut State, id: &str, token: Option<&String>) -> Answer {
+    let Some(token) = token else {
+        return refuse("400 Bad Request", "Missing x-sgraph-transfer-delete-auth header");
+    };
+    let Some(stored) = state.transfers.get_mut(id) else { return refuse("404 Not Found", "not_found") };
+    let status = match stored.create["delete_auth_hash"].as_str().unwrap_or_default() {
+        "" => return refuse("409 Conflict", "delete_not_enabled"),
+        hash if hash != to_hex(&Sha256::digest(token)) => return refuse("403 Forbidden", "auth_mismatch"),
+        _ if stored.status == "deleted" => "already_deleted",
+        _ => "deleted",
+    };
+    (stored.status, stored.payload) = ("deleted", None);
+    json("200 OK", &serde_json::json!({ "status": status, "transfer_id": id }))
 }
 
 fn info(state: &State, id: &str) -> Answer {

@@ -3,6 +3,7 @@
 
 mod get;
 mod ours;
+mod owned;
 mod send;
 
 use std::path::Path;

@@ -1,10 +1,12 @@
 //! The legacy system's routes: one blob a transfer, errors as `{"detail": ...}`, no HEAD, no ranges, no entity tags.
-//! A Haulier server answers them as well, with problem documents and ranges. No token goes along but the access token.
+//! A Haulier server answers them as well, with problem documents and ranges. No token goes along but the access token, and
+//! the one that deletes.
 
 mod arrival;
 mod body;
 
-use haulier_wire::{TransferId, header};
+use haulier_wire::api::{DeleteResponse, DeleteStatus};
+use haulier_wire::{TokenHash, TransferId, header};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,8 @@ pub(crate) struct LegacyCreate {
     pub(crate) max_downloads: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
+    /// Of the token that deletes it.
+    pub(crate) delete_auth_hash: TokenHash,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +110,14 @@ impl Api {
         let request = self.client.post(self.server.transfer_url("complete", id)).header(CONTENT_LENGTH, 0);
         let completed: Created = json_body(answer(with_access(request, access)?).await?).await?;
         if completed.transfer_id == id { Ok(()) } else { Err(another_transfer()) }
+    }
+
+    /// Deletes a transfer by the token whose hash create brought; says whether it had been deleted before.
+    pub(crate) async fn legacy_delete(&self, id: TransferId, token: &str) -> Result<DeleteStatus, CallError> {
+        let request = self.client.delete(self.server.transfer_url("delete", id));
+        let request = request.header(header::OWNER_TOKEN, secret_value(token)?);
+        let deleted: DeleteResponse = json_body(answer(request).await?).await?;
+        if deleted.transfer_id == id { Ok(deleted.status) } else { Err(another_transfer()) }
     }
 
     /// Fetches a blob, or what is missing of it: `arrival` keeps what a try brought before it broke.

@@ -22,7 +22,12 @@ pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {
             "max_downloads": args.downloads,
         }));
     }
-    let (name, end) = (text::line(&changed.name), text::moment(changed.expires_at));
-    let left = text::from_now(changed.expires_at, Ambient::system().now());
-    screen::out(format_args!("{name} expires {left}, at {end}."))
+    let name = text::line(&changed.name);
+    screen::out(match changed.expires_at {
+        Some(end) => {
+            let left = text::from_now(end, Ambient::system().now());
+            format!("{name} expires {left}, at {}.", text::moment(end))
+        }
+        None => format!("{name} is changed."),
+    })
 }

@@ -22,6 +22,8 @@ const SERVER: usize = 4;
 
 const SENT: Row<&str> = ["ID", "SENT", "EXPIRES", "SIZE", "SERVER", "NAME"];
 const BEGUN: Row<&str> = ["ID", "BEGUN", "SEALED", "SIZE", "SERVER", "NAME"];
+/// Where no end is known: a legacy server keeps it for good.
+const NEVER: &str = "never";
 const NOT_FINISHED: &str = "Not finished; the same command as before goes on:";
 const LOST: &str = "Lost: standard input cannot be read again. haulier rm ID gives them up:";
 
@@ -79,7 +81,11 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
 }
 
 fn sent_row(transfer: &SentTransfer, digits: usize, now: Timestamp) -> Row {
-    let expires = if transfer.expires_at <= now { "expired".into() } else { text::from_now(transfer.expires_at, now) };
+    let expires = match transfer.expires_at {
+        Some(_) if transfer.is_expired(now) => "expired".into(),
+        Some(end) => text::from_now(end, now),
+        None => NEVER.into(),
+    };
     [
         short(transfer.transfer_id, digits),
         text::from_now(transfer.sent_at, now),
@@ -127,6 +133,7 @@ fn stacked(heads: &Row<&str>, row: &Row, without_server: bool, columns: Option<u
     let lower = |head: &str| head.to_lowercase();
     let second = match (heads[2], second.as_str()) {
         (_, "expired") => second.clone(),
+        (_, NEVER) => "never expires".into(),
         (head, value) => format!("{} {value}", lower(head)),
     };
     let mut rest = format!("  {size}, {} {first}, {second}", lower(heads[1]));
@@ -177,8 +184,9 @@ fn as_json(known: &Owned, now: Timestamp) -> serde_json::Value {
             "file_size": transfer.file_size,
             "sent_at": transfer.sent_at,
             "expires_at": transfer.expires_at,
-            "expired": transfer.expires_at <= now,
+            "expired": transfer.is_expired(now),
             "server": transfer.server,
+            "legacy": transfer.is_legacy,
         })
     });
     let uploads = known.uploads.iter().map(|upload| {

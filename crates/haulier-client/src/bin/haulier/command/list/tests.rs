@@ -9,7 +9,8 @@ fn sent(id: &str, name: &str, server: &str, age: i64, left: i64) -> SentTransfer
         name: name.into(),
         file_size: 4_509_715_661,
         sent_at: moment(-age),
-        expires_at: moment(left),
+        expires_at: Some(moment(left)),
+        is_legacy: false,
     }
 }
 
@@ -92,6 +93,20 @@ fn a_narrow_terminal_gets_two_lines_for_each() {
     let shown = lines(&known, moment(0), Some(50));
     assert_eq!(shown[1..3], ["  4.20 GiB, sent 2 min ago, expires in 5 days, on", "  a.example"]);
     assert!(shown.iter().all(|line| line.len() <= 50), "{shown:#?}");
+}
+
+#[test]
+fn what_a_legacy_server_keeps_for_good_never_expires() {
+    let mut known = known();
+    known.uploads.clear();
+    known.transfers[0] =
+        SentTransfer { expires_at: None, ..sent("a1b2c3d4e5f6", "a.txt", "https://a.example", 120, 0) };
+    assert_eq!(
+        lines(&known, moment(0), Some(80))[..2],
+        ["ID        SENT         EXPIRES  SIZE      NAME", "a1b2c3d4  2 min ago    never    4.20 GiB  a.txt",]
+    );
+    let shown = lines(&known, moment(0), Some(44));
+    assert_eq!(shown[..2], ["a1b2c3d4  a.txt", "  4.20 GiB, sent 2 min ago, never expires"]);
 }
 
 #[test]
