@@ -2,6 +2,7 @@
 //! with Node in its web client's place.
 
 mod get;
+mod info;
 mod ours;
 mod owned;
 mod send;

@@ -5,7 +5,7 @@
 mod arrival;
 mod body;
 
-use haulier_wire::api::{DeleteResponse, DeleteStatus};
+use haulier_wire::api::{DeleteResponse, DeleteStatus, TransferState};
 use haulier_wire::{TokenHash, TransferId, header};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -20,6 +20,8 @@ use super::{
 pub(crate) use arrival::BlobArrival;
 pub(crate) use body::BlobBody;
 
+use crate::error::Error;
+
 /// What both systems say of a transfer with 12 digits. Everything else in the answer is theirs.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct LegacyInfo {
@@ -29,12 +31,43 @@ pub(crate) struct LegacyInfo {
     pub(crate) file_size_bytes: u64,
     #[serde(default)]
     pub(crate) is_expired: bool,
+    /// A moment.
+    #[serde(default)]
+    pub(crate) created_at: String,
+    #[serde(default)]
+    pub(crate) download_count: u64,
+    /// 0: no limit.
+    #[serde(default)]
+    pub(crate) max_downloads: u64,
     /// Empty, or a moment.
     #[serde(default)]
     pub(crate) expires_at: String,
     /// Of a Haulier server alone.
     #[serde(default)]
     pub(crate) format: Option<String>,
+}
+
+impl LegacyInfo {
+    /// Whether it has chunks, and a manifest that says the rest.
+    pub(crate) fn has_chunks(&self) -> bool {
+        self.format.as_deref().is_some_and(|format| format != "payload")
+    }
+
+    /// The state of a transfer that is there.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] and [`Error::Deleted`]; [`Error::Protocol`] for a state that is none.
+    pub(crate) fn state(&self) -> Result<TransferState, Error> {
+        match self.status.as_str() {
+            "expired" => Err(Error::Expired),
+            "deleted" => Err(Error::Deleted),
+            _ if self.is_expired => Err(Error::Expired),
+            "pending" => Ok(TransferState::Pending),
+            "completed" => Ok(TransferState::Completed),
+            "exhausted" => Ok(TransferState::Exhausted),
+            _ => Err(Error::Protocol { what: "the transfer is in a state that is none".into() }),
+        }
+    }
 }
 
 /// Body of the legacy create.
