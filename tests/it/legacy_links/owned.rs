@@ -50,7 +50,7 @@ async fn it_is_listed_and_deleted_and_never_changed() {
     for (url, ends) in [(ours.url(), true), (legacy.url(), false)] {
         let haulier = Haulier::new();
         haulier.file("a.txt", b"hello");
-        let sent = send(&haulier, url, &["a.txt"]).await;
+        let sent = send(&haulier, url, &["a.txt", "--downloads", "7"]).await;
         let (id, link) = (text(&sent, "transfer_id"), text(&sent, "link"));
         let token = token(&haulier, id);
         if !ends {
@@ -59,6 +59,7 @@ async fn it_is_listed_and_deleted_and_never_changed() {
         let known = transfers(&haulier).await;
         assert_eq!((known.len(), &known[0]["transfer_id"], &known[0]["server"]), (1, &id.into(), &url.into()));
         assert_eq!((&known[0]["legacy"], &known[0]["file_size"]), (&true.into(), &5.into()));
+        assert_eq!(known[0]["max_downloads"], 7);
         assert_eq!((known[0]["expires_at"].is_string(), &known[0]["expired"]), (ends, &false.into()), "{known:?}");
         let list = ok(&haulier, &["list"]).await;
         assert!(list.contains("a.txt") && list.contains("never") != ends, "{list}");

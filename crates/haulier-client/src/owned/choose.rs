@@ -82,6 +82,7 @@ mod tests {
             file_size: 1,
             sent_at: haulier_wire::Timestamp::UNIX_EPOCH,
             expires_at: None,
+            max_downloads: None,
             is_legacy: false,
         };
         let upload = UnfinishedUpload {

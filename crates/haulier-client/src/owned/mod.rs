@@ -36,6 +36,9 @@ pub struct SentTransfer {
     pub sent_at: Timestamp,
     /// When it ends, by the server's clock. A legacy server need not say, and then keeps it for good.
     pub expires_at: Option<Timestamp>,
+    /// How often it can be downloaded in all, as it was sent or last changed from here; 0 for no limit, none where an
+    /// earlier version did not note it.
+    pub max_downloads: Option<u64>,
     /// Whether it was sent as a blob for the legacy system's web client.
     pub is_legacy: bool,
 }
@@ -249,6 +252,7 @@ impl Owner {
         let status = until_final!(retry, api.update(id, &record.owner_token, &request));
         let status = status.map_err(|error| owner_error(error, &api))?;
         record.expires_at = status.expires_at.or(record.expires_at);
+        record.max_downloads = Some(status.max_downloads);
         let (store, kept) = (self.store.clone(), record.clone());
         blocking(move || store.record(&kept)).await?;
         Ok(record.into())
@@ -305,6 +309,7 @@ impl From<SentRecord> for SentTransfer {
             file_size: record.file_size,
             sent_at: record.sent_at,
             expires_at: record.expires_at,
+            max_downloads: record.max_downloads,
             is_legacy: record.sent_as == SentAs::Legacy,
         }
     }

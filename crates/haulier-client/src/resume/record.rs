@@ -58,6 +58,9 @@ pub(crate) struct SentRecord {
     pub(crate) completed_at: Timestamp,
     /// Of a blob alone it may be null: a legacy server keeps it for good unless it was told an end.
     pub(crate) expires_at: Option<Timestamp>,
+    /// 0: no limit. Absent where an earlier version wrote the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_downloads: Option<u64>,
 }
 
 impl std::fmt::Debug for SentRecord {

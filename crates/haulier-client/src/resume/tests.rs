@@ -200,6 +200,7 @@ fn the_state_is_the_owners_alone() {
         sent_at: time,
         completed_at: time,
         expires_at: Some(time),
+        max_downloads: Some(0),
     };
     store.record(&record).unwrap();
     store.record(&record).unwrap();

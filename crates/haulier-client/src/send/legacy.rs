@@ -230,6 +230,7 @@ impl Upload {
             sent_at: now,
             completed_at: now,
             expires_at: sent.expires_at,
+            max_downloads: Some(self.max_downloads.unwrap_or(0)),
         };
         let state_dir = options.state_dir.clone();
         let recorded = blocking(move || {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use haulier_wire::api::{CompleteResponse, ServerConfig};
 use haulier_wire::limit::SMALL_CHUNK_SIZE_BYTES;
 use haulier_wire::problem::ProblemType;
-use haulier_wire::{Timestamp, TransferId};
+use haulier_wire::{ByteLen, Timestamp, TransferId};
 use zeroize::Zeroizing;
 
 use crate::ambient::Ambient;
@@ -292,6 +292,7 @@ impl Sender {
             sent_at: self.ambient.now(),
             completed_at: complete.completed_at,
             expires_at: Some(complete.expires_at),
+            max_downloads: Some(create.max_downloads.map_or(0, ByteLen::get)),
         };
         let sent = Sent {
             transfer_id: *keys.transfer_id(),

@@ -36,6 +36,7 @@ fn read(record: &Value) -> Option<SentRecord> {
 fn what_the_first_version_wrote_is_read_and_written_as_it_was() {
     let record = read(&first_version()).unwrap();
     assert_eq!((record.sent_as, record.owner_token.as_str()), (SentAs::Chunks, "secret"));
+    assert_eq!(record.max_downloads, None, "it may have a limit, or none");
     assert_eq!(serde_json::to_value(&record).unwrap(), first_version(), "an older version reads it as well");
 }
 
@@ -47,6 +48,16 @@ fn a_blobs_record_says_so_and_may_have_no_end() {
         assert_eq!((record.sent_as, record.expires_at.is_none()), (SentAs::Legacy, end.is_null()));
         assert_eq!(serde_json::to_value(&record).unwrap(), written);
         assert!(!format!("{record:?}").contains("secret"));
+    }
+}
+
+#[test]
+fn a_limit_of_downloads_is_kept_and_none_is_kept_as_none() {
+    for limit in [0, 3] {
+        let written = changed(&json!({ "max_downloads": limit }));
+        let record = read(&written).unwrap();
+        assert_eq!(record.max_downloads, Some(limit));
+        assert_eq!(serde_json::to_value(&record).unwrap(), written);
     }
 }
 
