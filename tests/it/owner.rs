@@ -171,6 +171,36 @@ async fn edit_changes_the_server_and_the_record_and_refuses_what_the_server_cann
 }
 
 #[tokio::test]
+async fn limits_of_downloads_are_noted_when_they_are_set_and_when_they_are_changed() {
+    let server = Server::start();
+    let haulier = Haulier::new();
+    let path = haulier.file("a.txt", b"a");
+    let sent = haulier.send(&path, server.url(), &["--downloads", "3"]).await;
+    let listed = async || {
+        let list = json(&haulier, &["list", "--json"]).await;
+        list["transfers"][0]["max_downloads"].clone()
+    };
+    assert_eq!(listed().await, 3);
+    assert!(ok(&haulier, &["list"]).await.contains("at most 3"));
+    let text = ok(&haulier, &["edit", &sent.transfer_id, "--downloads", "1"]).await;
+    assert!(text.contains("or after 1 download."), "{text}");
+    assert_eq!(listed().await, 1);
+    // What is not asked for stays, and is said.
+    let changed = json(&haulier, &["edit", &sent.transfer_id, "--expires", "2h", "--json"]).await;
+    assert_eq!((&changed["max_downloads"], listed().await), (&1.into(), 1.into()));
+    ok(&haulier, &["edit", &sent.transfer_id, "--downloads", "0"]).await;
+    assert_eq!(listed().await, 0);
+    assert!(!ok(&haulier, &["list"]).await.contains("DOWNLOADS"), "no limit, no column");
+
+    // An earlier version did not note it.
+    let record = haulier.home().join(format!("state/haulier/sent/{}.json", sent.transfer_id));
+    let mut old: Value = serde_json::from_slice(&std::fs::read(&record).expect("a record")).expect("JSON");
+    old.as_object_mut().expect("an object").remove("max_downloads");
+    std::fs::write(&record, old.to_string()).expect("written");
+    assert_eq!(listed().await, Value::Null);
+}
+
+#[tokio::test]
 async fn info_says_what_the_server_says_and_which_state_it_is_in() {
     let server = Server::start();
     let (haulier, http) =

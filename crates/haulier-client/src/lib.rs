@@ -24,7 +24,7 @@ pub use ambient::Ambient;
 pub use error::Error;
 pub use haulier_format::{KeyMode, Passphrase};
 pub use http::{RetryPolicy, Server};
-pub use inspect::{InspectOptions, inspect};
+pub use inspect::{End, InspectOptions, Inspected, inspect};
 pub use receive::{
     Description, Preview, PreviewFile, ReceiveOptions, Received, parse_link, peek, receive, receive_stream,
 };

@@ -6,6 +6,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use haulier_wire::encoding::to_hex;
+use sha2::{Digest as _, Sha256};
+
 /// One that runs until the test ends.
 #[derive(Debug)]
 pub(crate) struct LegacyServer {
@@ -30,6 +33,7 @@ struct Stored {
     status: &'static str,
     create: serde_json::Value,
     payload: Option<Vec<u8>>,
+    downloads: u64,
 }
 
 /// A request, read to its end or to where it broke.
@@ -72,11 +76,17 @@ impl LegacyServer {
     /// Has a transfer that is complete, or in another state.
     pub(crate) fn put(&self, id: &str, payload: Vec<u8>, status: &'static str) {
         let create = serde_json::json!({ "file_size_bytes": payload.len().saturating_sub(28) });
-        self.state().transfers.insert(id.to_owned(), Stored { status, create, payload: Some(payload) });
+        let stored = Stored { status, create, payload: Some(payload), downloads: 0 };
+        self.state().transfers.insert(id.to_owned(), stored);
     }
 
     pub(crate) fn payload(&self, id: &str) -> Vec<u8> {
         self.state().transfers[id].payload.clone().expect("uploaded")
+    }
+
+    /// Forgets a transfer, as if its bucket had been emptied.
+    pub(crate) fn lose(&self, id: &str) {
+        self.state().transfers.remove(id);
     }
 
     /// What create was asked for.
@@ -189,8 +199,9 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
             }
             None => refuse("404 Not Found", "Transfer not found or payload not uploaded"),
         },
+        ("DELETE", "delete") => delete(&mut state, id, request.headers.get("x-sgraph-transfer-delete-auth")),
         ("GET", "info") => info(&state, id),
-        ("GET", "download") => download(&state, id, request.headers.get("range")),
+        ("GET", "download") => download(&mut state, id, request.headers.get("range")),
         _ => refuse("405 Method Not Allowed", "Method Not Allowed"),
     }
 }
@@ -198,9 +209,24 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
 fn create(state: &mut State, body: &[u8]) -> Answer {
     let Ok(create) = serde_json::from_slice(body) else { return refuse("400 Bad Request", "JSON decode error") };
     let id = format!("{:012x}", 0xa1b2_c3d4_0000_u64 + state.transfers.len() as u64);
-    state.transfers.insert(id.clone(), Stored { status: "pending", create, payload: None });
+    state.transfers.insert(id.clone(), Stored { status: "pending", create, payload: None, downloads: 0 });
     let url = format!("/api/transfers/upload/{id}");
     json("200 OK", &serde_json::json!({ "transfer_id": id, "upload_url": url }))
+}
+
+fn delete(state: &mut State, id: &str, token: Option<&String>) -> Answer {
+    let Some(token) = token else {
+        return refuse("400 Bad Request", "Missing x-sgraph-transfer-delete-auth header");
+    };
+    let Some(stored) = state.transfers.get_mut(id) else { return refuse("404 Not Found", "not_found") };
+    let status = match stored.create["delete_auth_hash"].as_str().unwrap_or_default() {
+        "" => return refuse("409 Conflict", "delete_not_enabled"),
+        hash if hash != to_hex(&Sha256::digest(token)) => return refuse("403 Forbidden", "auth_mismatch"),
+        _ if stored.status == "deleted" => "already_deleted",
+        _ => "deleted",
+    };
+    (stored.status, stored.payload) = ("deleted", None);
+    json("200 OK", &serde_json::json!({ "status": status, "transfer_id": id }))
 }
 
 fn info(state: &State, id: &str) -> Answer {
@@ -212,23 +238,20 @@ fn info(state: &State, id: &str) -> Answer {
         &serde_json::json!({
             "transfer_id": id, "status": stored.status, "file_size_bytes": number("file_size_bytes"),
             "content_type_hint": text("content_type_hint"), "created_at": "2026-11-21T08:50:39.961450+00:00",
-            "download_count": 0, "max_downloads": number("max_downloads"), "expires_at": text("expires_at"),
+            "download_count": stored.downloads, "max_downloads": number("max_downloads"), "expires_at": text("expires_at"),
             "downloads_remaining": 0, "is_expired": false,
         }),
     )
 }
 
-fn download(state: &State, id: &str, range: Option<&String>) -> Answer {
-    let whole = state
-        .transfers
-        .get(id)
-        .filter(|stored| stored.status == "completed")
-        .and_then(|stored| stored.payload.as_ref());
-    let Some(whole) = whole else {
+fn download(state: &mut State, id: &str, range: Option<&String>) -> Answer {
+    let ranges = state.ranges;
+    let stored = state.transfers.get_mut(id).filter(|stored| stored.status == "completed");
+    let Some(Stored { payload: Some(whole), downloads, .. }) = stored else {
         return refuse("404 Not Found", "Transfer not found or not available for download");
     };
-    let from =
-        range.filter(|_| state.ranges).and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    *downloads += 1;
+    let from = range.filter(|_| ranges).and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let bytes = "application/octet-stream";
     match from {
         None => ("200 OK", bytes, String::new(), whole.clone()),

@@ -2,7 +2,9 @@
 //! with Node in its web client's place.
 
 mod get;
+mod info;
 mod ours;
+mod owned;
 mod send;
 
 use std::path::Path;

@@ -1,10 +1,12 @@
 //! The legacy system's routes: one blob a transfer, errors as `{"detail": ...}`, no HEAD, no ranges, no entity tags.
-//! A Haulier server answers them as well, with problem documents and ranges. No token goes along but the access token.
+//! A Haulier server answers them as well, with problem documents and ranges. No token goes along but the access token, and
+//! the one that deletes.
 
 mod arrival;
 mod body;
 
-use haulier_wire::{TransferId, header};
+use haulier_wire::api::{DeleteResponse, DeleteStatus, TransferState};
+use haulier_wire::{TokenHash, TransferId, header};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,8 @@ use super::{
 pub(crate) use arrival::BlobArrival;
 pub(crate) use body::BlobBody;
 
+use crate::error::Error;
+
 /// What both systems say of a transfer with 12 digits. Everything else in the answer is theirs.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct LegacyInfo {
@@ -27,12 +31,43 @@ pub(crate) struct LegacyInfo {
     pub(crate) file_size_bytes: u64,
     #[serde(default)]
     pub(crate) is_expired: bool,
+    /// A moment.
+    #[serde(default)]
+    pub(crate) created_at: String,
+    #[serde(default)]
+    pub(crate) download_count: u64,
+    /// 0: no limit.
+    #[serde(default)]
+    pub(crate) max_downloads: u64,
     /// Empty, or a moment.
     #[serde(default)]
     pub(crate) expires_at: String,
     /// Of a Haulier server alone.
     #[serde(default)]
     pub(crate) format: Option<String>,
+}
+
+impl LegacyInfo {
+    /// Whether it has chunks, and a manifest that says the rest.
+    pub(crate) fn has_chunks(&self) -> bool {
+        self.format.as_deref().is_some_and(|format| format != "payload")
+    }
+
+    /// The state of a transfer that is there.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] and [`Error::Deleted`]; [`Error::Protocol`] for a state that is none.
+    pub(crate) fn state(&self) -> Result<TransferState, Error> {
+        match self.status.as_str() {
+            "expired" => Err(Error::Expired),
+            "deleted" => Err(Error::Deleted),
+            _ if self.is_expired => Err(Error::Expired),
+            "pending" => Ok(TransferState::Pending),
+            "completed" => Ok(TransferState::Completed),
+            "exhausted" => Ok(TransferState::Exhausted),
+            _ => Err(Error::Protocol { what: "the transfer is in a state that is none".into() }),
+        }
+    }
 }
 
 /// Body of the legacy create.
@@ -45,6 +80,8 @@ pub(crate) struct LegacyCreate {
     pub(crate) max_downloads: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
+    /// Of the token that deletes it.
+    pub(crate) delete_auth_hash: TokenHash,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +143,14 @@ impl Api {
         let request = self.client.post(self.server.transfer_url("complete", id)).header(CONTENT_LENGTH, 0);
         let completed: Created = json_body(answer(with_access(request, access)?).await?).await?;
         if completed.transfer_id == id { Ok(()) } else { Err(another_transfer()) }
+    }
+
+    /// Deletes a transfer by the token whose hash create brought; says whether it had been deleted before.
+    pub(crate) async fn legacy_delete(&self, id: TransferId, token: &str) -> Result<DeleteStatus, CallError> {
+        let request = self.client.delete(self.server.transfer_url("delete", id));
+        let request = request.header(header::OWNER_TOKEN, secret_value(token)?);
+        let deleted: DeleteResponse = json_body(answer(request).await?).await?;
+        if deleted.transfer_id == id { Ok(deleted.status) } else { Err(another_transfer()) }
     }
 
     /// Fetches a blob, or what is missing of it: `arrival` keeps what a try brought before it broke.

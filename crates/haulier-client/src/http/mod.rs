@@ -32,7 +32,7 @@ pub(crate) use arrival::{Arrival, Shelf};
 pub(crate) use body::{ChunkBody, Watch};
 pub(crate) use contact::Contact;
 use floor::Floor;
-pub(crate) use legacy::{BlobArrival, BlobBody, LegacyCreate};
+pub(crate) use legacy::{BlobArrival, BlobBody, LegacyCreate, LegacyInfo};
 pub(crate) use outcome::{CallError, Role};
 pub use retry::RetryPolicy;
 pub(crate) use retry::{Retry, until_final};

@@ -92,7 +92,7 @@ fn legacy_error(status: u16, detail: &str, role: Role) -> Error {
     match (status, detail, role) {
         (401, _, Role::Access { given }) => Error::AccessToken { given },
         (404, "Transfer not found or not available for download", _) => Error::Pending,
-        (404, "Transfer not found", _) => Error::NotFound,
+        (404, "Transfer not found" | "not_found", _) => Error::NotFound,
         (410, "expired", _) => Error::Expired,
         (410, "exhausted", _) => Error::Exhausted,
         _ => Error::Refused { what: format!("{status} {detail}") },

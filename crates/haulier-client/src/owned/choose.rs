@@ -81,7 +81,9 @@ mod tests {
             name: "a".into(),
             file_size: 1,
             sent_at: haulier_wire::Timestamp::UNIX_EPOCH,
-            expires_at: haulier_wire::Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            max_downloads: None,
+            is_legacy: false,
         };
         let upload = UnfinishedUpload {
             transfer_id: id("cccccc00000000000000000000000003"),

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haulier_wire::api::{DeleteStatus, UpdateRequest};
-use haulier_wire::problem::ProblemType;
 use haulier_wire::{ByteLen, Timestamp, TransferId};
 
 pub use choose::ChooseError;
@@ -19,7 +18,7 @@ use crate::ambient::Ambient;
 use crate::error::{Error, LimitError};
 use crate::http::{Api, CallError, Retry, RetryPolicy, Role, Server, until_final};
 use crate::progress::Progress;
-use crate::resume::{Claim, Claimed, Forgotten, SentRecord, Store};
+use crate::resume::{Claim, Claimed, Forgotten, SentAs, SentRecord, Store};
 use crate::secret::blocking;
 
 /// A transfer that was sent from this machine.
@@ -35,8 +34,21 @@ pub struct SentTransfer {
     pub file_size: u64,
     /// When it was complete, by this machine's clock.
     pub sent_at: Timestamp,
-    /// When it ends, by the server's clock.
-    pub expires_at: Timestamp,
+    /// When it ends, by the server's clock. A legacy server need not say, and then keeps it for good.
+    pub expires_at: Option<Timestamp>,
+    /// How often it can be downloaded in all, as it was sent or last changed from here; 0 for no limit, none where an
+    /// earlier version did not note it.
+    pub max_downloads: Option<u64>,
+    /// Whether it was sent as a blob for the legacy system's web client.
+    pub is_legacy: bool,
+}
+
+impl SentTransfer {
+    /// Whether it has ended by its own time; it may be gone for other reasons.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// An upload from this machine that is not complete.
@@ -99,6 +111,9 @@ pub enum OwnedError {
     /// It is not complete yet.
     #[error("transfer {0} is still being uploaded")]
     Unfinished(TransferId),
+    /// It was sent as the legacy system knows it, which changes nothing.
+    #[error("transfer {0} was sent with --legacy, and the legacy system cannot change what it has")]
+    Legacy(TransferId),
     /// The server takes no download limits.
     #[error("the version of {server} does not limit downloads")]
     NoDownloadLimits {
@@ -168,7 +183,7 @@ impl Owner {
     /// [`OwnedError`] says why; nothing is then forgotten, so that it can be tried again.
     pub async fn remove(&self, id: TransferId) -> Result<Removed, OwnedError> {
         if let Some(record) = self.record(id).await? {
-            let removed = self.delete(&record.server, id, &record.owner_token).await?;
+            let removed = self.delete(&record.server, id, &record.owner_token, record.sent_as).await?;
             let store = self.store.clone();
             blocking(move || store.forget_record(id)).await?;
             // Killed just before its end, a send leaves both.
@@ -182,7 +197,7 @@ impl Owner {
             return Ok(removed);
         }
         let claim = self.claim(id).await?;
-        let removed = self.delete(&claim.server, id, &claim.owner_token).await?;
+        let removed = self.delete(&claim.server, id, &claim.owner_token, SentAs::Chunks).await?;
         blocking(move || {
             claim.discard();
             Ok(())
@@ -216,6 +231,9 @@ impl Owner {
                 Err(error) => error,
             });
         };
+        if record.sent_as == SentAs::Legacy {
+            return Err(OwnedError::Legacy(id));
+        }
         let (api, retry) = self.connect(&record.server)?;
         let config = until_final!(retry, api.config()).map_err(|error| owner_error(error, &api))?;
         if change.max_downloads.is_some_and(|limit| limit > 0) && !config.download_limits {
@@ -233,7 +251,8 @@ impl Owner {
         };
         let status = until_final!(retry, api.update(id, &record.owner_token, &request));
         let status = status.map_err(|error| owner_error(error, &api))?;
-        record.expires_at = status.expires_at.unwrap_or(record.expires_at);
+        record.expires_at = status.expires_at.or(record.expires_at);
+        record.max_downloads = Some(status.max_downloads);
         let (store, kept) = (self.store.clone(), record.clone());
         blocking(move || store.record(&kept)).await?;
         Ok(record.into())
@@ -255,17 +274,18 @@ impl Owner {
         }
     }
 
-    async fn delete(&self, server: &str, id: TransferId, owner: &str) -> Result<Removed, Error> {
+    async fn delete(&self, server: &str, id: TransferId, owner: &str, sent_as: SentAs) -> Result<Removed, Error> {
         let (api, retry) = self.connect(server)?;
-        match until_final!(retry, api.delete(id, owner)) {
+        let answer = match sent_as {
+            SentAs::Chunks => until_final!(retry, api.delete(id, owner)),
+            SentAs::Legacy => until_final!(retry, api.legacy_delete(id, owner)),
+        };
+        match answer.map_err(|error| owner_error(error, &api)) {
             Ok(DeleteStatus::Deleted) => Ok(Removed::Deleted),
-            Ok(DeleteStatus::AlreadyDeleted) => Ok(Removed::AlreadyGone),
-            Err(error) => match error.problem() {
-                Some(ProblemType::TransferNotFound | ProblemType::TransferDeleted | ProblemType::TransferExpired) => {
-                    Ok(Removed::AlreadyGone)
-                }
-                _ => Err(owner_error(error, &api)),
-            },
+            Ok(DeleteStatus::AlreadyDeleted) | Err(Error::NotFound | Error::Deleted | Error::Expired) => {
+                Ok(Removed::AlreadyGone)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -289,6 +309,8 @@ impl From<SentRecord> for SentTransfer {
             file_size: record.file_size,
             sent_at: record.sent_at,
             expires_at: record.expires_at,
+            max_downloads: record.max_downloads,
+            is_legacy: record.sent_as == SentAs::Legacy,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | `uploads/ID/state.json` | keys and create request, written once |
 //! | `uploads/ID/tags` | the tag log |
 //! | `machine-key` | a random key, under which `get` notes what has arrived |
-//! | `sent/ID.json` | of a finished transfer: owner token and description, no key |
+//! | `sent/ID.json` | of a finished transfer: owner token (of a blob, delete token) and description, no key |
 
 mod machine;
 mod record;
@@ -25,7 +25,7 @@ use haulier_wire::{Timestamp, TransferId};
 use zeroize::Zeroizing;
 
 pub(crate) use machine::machine_key;
-pub(crate) use record::SentRecord;
+pub(crate) use record::{SentAs, SentRecord};
 pub(crate) use state::{Fingerprint, Request, State};
 pub(crate) use tags::{TagError, TagLog};
 pub(crate) use unfinished::{Claim, Claimed, Forgotten, Unfinished};

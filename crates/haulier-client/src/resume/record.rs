@@ -11,24 +11,56 @@ use zeroize::Zeroizing;
 use super::Store;
 use crate::error::Error;
 
-const VERSION: u32 = 1;
 /// No record is longer.
 const MAX_RECORD_BYTES: u64 = 64 << 10;
+
+/// What a transfer was sent as, which decides how it is deleted and whether it can be changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SentAs {
+    /// Chunks, to a Haulier server.
+    #[default]
+    Chunks,
+    /// One blob, to a server that may be the legacy system's.
+    Legacy,
+}
+
+impl SentAs {
+    /// The version of its records. One that knows chunks alone must not take a blob for chunks; it names the record as one
+    /// that it cannot read.
+    pub(crate) const fn version(self) -> u32 {
+        match self {
+            Self::Chunks => 1,
+            Self::Legacy => 2,
+        }
+    }
+
+    fn is_chunks(&self) -> bool {
+        *self == Self::Chunks
+    }
+}
 
 /// The content of `sent/ID.json`. Holds no key, so no link can be made from it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SentRecord {
+    /// [`SentAs::version`].
     pub(crate) v: u32,
+    #[serde(default, skip_serializing_if = "SentAs::is_chunks")]
+    pub(crate) sent_as: SentAs,
     pub(crate) transfer_id: TransferId,
     pub(crate) server: String,
-    /// Deletes and changes the transfer.
+    /// Deletes and changes the transfer; of a blob, deletes it.
     pub(crate) owner_token: Zeroizing<String>,
     pub(crate) name: String,
     pub(crate) file_size: u64,
     /// By this machine's clock.
     pub(crate) sent_at: Timestamp,
     pub(crate) completed_at: Timestamp,
-    pub(crate) expires_at: Timestamp,
+    /// Of a blob alone it may be null: a legacy server keeps it for good unless it was told an end.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// 0: no limit. Absent where an earlier version wrote the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_downloads: Option<u64>,
 }
 
 impl std::fmt::Debug for SentRecord {
@@ -85,7 +117,8 @@ fn read_record(path: &Path) -> Option<SentRecord> {
     fs::File::open(path).ok()?.take(MAX_RECORD_BYTES).read_to_end(&mut text).ok()?;
     let record: SentRecord = serde_json::from_slice(&text).ok()?;
     let named = path.file_stem().is_some_and(|stem| stem == record.transfer_id.as_str());
-    (named && record.v == VERSION).then_some(record)
+    let is_whole = record.v == record.sent_as.version() && (record.expires_at.is_some() || !record.sent_as.is_chunks());
+    (named && is_whole).then_some(record)
 }
 
 /// The files and folders in a folder; none when it is not there.
@@ -97,3 +130,6 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         Err(error) => Err(failed(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,7 +190,8 @@ fn the_state_is_the_owners_alone() {
     }
     let time = Timestamp::UNIX_EPOCH;
     let record = SentRecord {
-        v: 1,
+        v: SentAs::Chunks.version(),
+        sent_as: SentAs::Chunks,
         transfer_id,
         server: "https://send.example.org".into(),
         owner_token,
@@ -198,7 +199,8 @@ fn the_state_is_the_owners_alone() {
         file_size: 1,
         sent_at: time,
         completed_at: time,
-        expires_at: time,
+        expires_at: Some(time),
+        max_downloads: Some(0),
     };
     store.record(&record).unwrap();
     store.record(&record).unwrap();

@@ -2,13 +2,13 @@
 //! what breaks off begins anew, with another key and another transfer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use haulier_format::foreign::send_blob::{BLOB_OVERHEAD, BlobSealer, MAX_BLOB_PLAINTEXT, write_envelope};
 use haulier_format::link::format_legacy_link;
-use haulier_format::{LinkKey, TransferId};
+use haulier_format::{LinkKey, TransferId, token_hash};
 use haulier_wire::Timestamp;
+use haulier_wire::encoding::to_base64url;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -19,7 +19,7 @@ use crate::ambient::Ambient;
 use crate::error::{Error, LimitError};
 use crate::http::{Api, BlobBody, CallError, LegacyCreate, Retry, Role, Watch, until_final};
 use crate::progress::{Event, Notice, Progress};
-use crate::resume::Store;
+use crate::resume::{SentAs, SentRecord, Store};
 use crate::secret::blocking;
 
 /// Read and sealed at once.
@@ -49,7 +49,7 @@ impl std::fmt::Debug for SentLegacy {
 }
 
 /// Sends one file as the legacy system's web client would, which knows no passphrase, no message and no chunks: what the
-/// options say of these is not looked at. Nothing is kept on this machine, so it cannot go on later.
+/// options say of these is not looked at. It cannot go on later; what is kept of it on this machine is what deletes it.
 ///
 /// # Errors
 /// [`Error`] says what happened. Nothing can be received before this returns `Ok`.
@@ -62,18 +62,15 @@ pub async fn send_legacy(
     let retry = Retry::new(options.retry, ambient.clone(), Arc::clone(&progress));
     let Prepared { input, envelope, name } = prepare(&options, &ambient, &progress).await?;
     let file_size = input.fingerprint().size;
-    let create = LegacyCreate {
-        file_size_bytes: file_size + envelope.len() as u64,
-        content_type_hint: "",
-        max_downloads: options.max_downloads,
-        expires_at: options.lifetime.map(|lifetime| end_of_life(ambient.now(), lifetime)),
-    };
+    let end = options.lifetime.map(|lifetime| ambient.now().checked_add(lifetime).unwrap_or(Timestamp::MAX));
     let access = options.access_token.clone();
-    let upload = Upload { api, retry, ambient, progress, access, input: Arc::new(input), envelope, create };
-    let (transfer_id, key) = upload.run().await?;
-    let link = Zeroizing::new(format_legacy_link(options.server.base(), &transfer_id, &key));
-    let expires_at = upload.expires_at(transfer_id).await;
-    Ok(SentLegacy { transfer_id, link, name, file_size, expires_at })
+    let (max_downloads, input) = (options.max_downloads, Arc::new(input));
+    let upload = Upload { api, retry, ambient, progress, access, input, envelope, max_downloads, end };
+    let Made { id, key, token } = upload.run().await?;
+    let link = Zeroizing::new(format_legacy_link(options.server.base(), &id, &key));
+    let sent = SentLegacy { transfer_id: id, link, name, file_size, expires_at: upload.expires_at(id).await };
+    upload.record(&options, &sent, token).await;
+    Ok(sent)
 }
 
 /// One row of bytes, and what stands before it.
@@ -118,8 +115,7 @@ async fn prepare(options: &SendOptions, ambient: &Ambient, progress: &Arc<dyn Pr
 }
 
 /// As the legacy system writes a moment: it takes no other form.
-fn end_of_life(now: Timestamp, lifetime: Duration) -> String {
-    let end = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+fn moment(end: Timestamp) -> String {
     end.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
@@ -131,14 +127,23 @@ struct Upload {
     access: Option<Arc<Zeroizing<String>>>,
     input: Arc<Input>,
     envelope: Bytes,
-    create: LegacyCreate,
+    max_downloads: Option<u64>,
+    /// When it is to end, if that was asked for.
+    end: Option<Timestamp>,
+}
+
+/// A transfer that one try made: its key opens it, its token deletes it, and neither is another try's.
+struct Made {
+    id: TransferId,
+    key: LinkKey,
+    token: Zeroizing<String>,
 }
 
 impl Upload {
     /// From create to complete.
-    async fn run(&self) -> Result<(TransferId, LinkKey), Error> {
+    async fn run(&self) -> Result<Made, Error> {
         let mut tries = self.retry.tries();
-        let (id, key) = loop {
+        let made = loop {
             let answer = self.attempt().await?;
             if let Some(answer) = tries.judge(answer).await {
                 break answer.map_err(|error| self.error(error))?;
@@ -150,19 +155,21 @@ impl Upload {
         // What was sealed is what was read, and one file only if nobody wrote to it meanwhile.
         blocking(move || input.check_unchanged()).await?;
         self.progress.on(Event::Finishing);
-        let completed = until_final!(self.retry, self.api.legacy_complete(id, self.access()));
+        let completed = until_final!(self.retry, self.api.legacy_complete(made.id, self.access()));
         completed.map_err(|error| self.error(error))?;
-        Ok((id, key))
+        Ok(made)
     }
 
     /// Makes a transfer and sends all of the blob. A transfer whose upload broke is left to its end: what is still on its
     /// way there could arrive after the next try, and the link's key would open the other.
-    async fn attempt(&self) -> Result<Result<(TransferId, LinkKey), CallError>, Error> {
-        let id = match self.api.legacy_create(&self.create, self.access()).await {
+    async fn attempt(&self) -> Result<Result<Made, CallError>, Error> {
+        let token = Zeroizing::new(to_base64url(&*Zeroizing::new(self.ambient.random_key())));
+        let create = self.create(&token);
+        let id = match self.api.legacy_create(&create, self.access()).await {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
-        let blob_bytes = self.create.file_size_bytes + BLOB_OVERHEAD;
+        let blob_bytes = create.file_size_bytes + BLOB_OVERHEAD;
         self.progress.on(Event::Started {
             transfer_id: id,
             sealed_bytes: blob_bytes,
@@ -181,7 +188,17 @@ impl Upload {
         if answer.is_ok() {
             watch.succeeded();
         }
-        Ok(answer.map(|()| (id, key)))
+        Ok(answer.map(|()| Made { id, key, token }))
+    }
+
+    fn create(&self, token: &str) -> LegacyCreate {
+        LegacyCreate {
+            file_size_bytes: self.input.fingerprint().size + self.envelope.len() as u64,
+            content_type_hint: "",
+            max_downloads: self.max_downloads,
+            expires_at: self.end.map(moment),
+            delete_auth_hash: token_hash(token),
+        }
     }
 
     /// Seals on a thread of its own, a few pieces ahead of whoever takes them.
@@ -193,7 +210,40 @@ impl Upload {
 
     /// When the server lets go of it; of interest, and no reason to fail.
     async fn expires_at(&self, id: TransferId) -> Option<Timestamp> {
-        self.api.legacy_info(id).await.ok()?.expires_at.parse().ok()
+        match self.api.legacy_info(id).await {
+            Ok(info) => info.expires_at.parse().ok(),
+            Err(_) => self.end,
+        }
+    }
+
+    /// Keeps what lists and deletes it. No reason to lose the link of a transfer that is complete, if that fails.
+    async fn record(&self, options: &SendOptions, sent: &SentLegacy, token: Zeroizing<String>) {
+        let now = self.ambient.now();
+        let record = SentRecord {
+            v: SentAs::Legacy.version(),
+            sent_as: SentAs::Legacy,
+            transfer_id: sent.transfer_id,
+            server: options.server.base().to_owned(),
+            owner_token: token,
+            name: sent.name.clone(),
+            file_size: sent.file_size,
+            sent_at: now,
+            completed_at: now,
+            expires_at: sent.expires_at,
+            max_downloads: Some(self.max_downloads.unwrap_or(0)),
+        };
+        let state_dir = options.state_dir.clone();
+        let recorded = blocking(move || {
+            let store = Store::open(&state_dir, now)?;
+            // The server chose the id. It must not put another transfer's token out of reach by choosing that one's.
+            if store.is_recorded(&record.transfer_id) {
+                return Err(Error::Internal("another transfer of this id is known here"));
+            }
+            store.record(&record)
+        });
+        if recorded.await.is_err() {
+            self.progress.on(Event::Notice(Notice::NotRecorded));
+        }
     }
 
     fn access(&self) -> Option<&str> {

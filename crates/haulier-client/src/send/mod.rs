@@ -15,14 +15,14 @@ use std::sync::Arc;
 use haulier_wire::api::{CompleteResponse, ServerConfig};
 use haulier_wire::limit::SMALL_CHUNK_SIZE_BYTES;
 use haulier_wire::problem::ProblemType;
-use haulier_wire::{Timestamp, TransferId};
+use haulier_wire::{ByteLen, Timestamp, TransferId};
 use zeroize::Zeroizing;
 
 use crate::ambient::Ambient;
 use crate::error::{Error, InputProblem, IntegrityError};
 use crate::http::{Api, CallError, Retry, Role, until_final};
 use crate::progress::{Event, Notice, Progress};
-use crate::resume::{SentRecord, Store, Upload};
+use crate::resume::{SentAs, SentRecord, Store, Upload};
 use crate::secret::blocking;
 use crate::window::Window;
 
@@ -282,7 +282,8 @@ impl Sender {
         let link = self.link(&upload)?;
         let (name, files) = (upload.state.name.clone(), upload.state.files);
         let record = SentRecord {
-            v: 1,
+            v: SentAs::Chunks.version(),
+            sent_as: SentAs::Chunks,
             transfer_id: *keys.transfer_id(),
             server: self.options.server.base().to_owned(),
             owner_token: Zeroizing::new(keys.owner_token().as_str().to_owned()),
@@ -290,7 +291,8 @@ impl Sender {
             file_size: create.file_size.get(),
             sent_at: self.ambient.now(),
             completed_at: complete.completed_at,
-            expires_at: complete.expires_at,
+            expires_at: Some(complete.expires_at),
+            max_downloads: Some(create.max_downloads.map_or(0, ByteLen::get)),
         };
         let sent = Sent {
             transfer_id: *keys.transfer_id(),

@@ -37,6 +37,14 @@ fn both_systems_say_what_a_transfer_is() {
 
 #[test]
 fn a_create_request_says_no_more_than_it_must() {
-    let bare = LegacyCreate { file_size_bytes: 7, content_type_hint: "", max_downloads: None, expires_at: None };
-    assert_eq!(serde_json::to_string(&bare).unwrap(), r#"{"file_size_bytes":7,"content_type_hint":""}"#);
+    let bare = LegacyCreate {
+        file_size_bytes: 7,
+        content_type_hint: "",
+        max_downloads: None,
+        expires_at: None,
+        delete_auth_hash: TokenHash::from_digest(&[0xab; 32]),
+    };
+    let expected =
+        format!(r#"{{"file_size_bytes":7,"content_type_hint":"","delete_auth_hash":"{}"}}"#, "ab".repeat(32));
+    assert_eq!(serde_json::to_string(&bare).unwrap(), expected);
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use haulier_format::foreign::send_blob::{BLOB_OVERHEAD, BlobOpener};
 use haulier_format::{LinkKey, LinkMode, TransferId, sanitize_path};
+use haulier_wire::api::TransferState;
 use tokio::time::sleep;
 
 use super::entry::{FIRST_PAUSE, LONGEST_PAUSE};
@@ -73,20 +74,17 @@ impl Blob {
         let mut pause = FIRST_PAUSE;
         loop {
             let info = until_final!(self.retry, self.api.legacy_info(self.id)).map_err(|error| self.error(error))?;
-            match info.status.as_str() {
-                // Chunks have a manifest, which says the rest.
-                _ if info.format.as_deref() == Some("seed") => return Ok(None),
-                "expired" => return Err(Error::Expired),
-                "deleted" => return Err(Error::Deleted),
-                _ if info.is_expired => return Err(Error::Expired),
-                "completed" => {
+            if info.has_chunks() {
+                return Ok(None);
+            }
+            match info.state()? {
+                TransferState::Completed => {
                     self.claimed = info.file_size_bytes;
                     return Ok(Some(self));
                 }
-                "pending" if !wait => return Err(Error::Pending),
-                "pending" => self.wait(&mut pause).await,
-                "exhausted" => return Err(Error::Exhausted),
-                _ => return Err(Error::Protocol { what: "the transfer is in a state that is none".into() }),
+                TransferState::Pending if !wait => return Err(Error::Pending),
+                TransferState::Pending => self.wait(&mut pause).await,
+                TransferState::Exhausted => return Err(Error::Exhausted),
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::cli::EditArgs;
 use crate::error::Failure;
 use crate::{screen, text};
 
-/// Changes a transfer, and says when it ends now.
+/// Changes a transfer, and says how it ends now.
 pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {
     let owner = owned::owner(args.json)?;
     let id = owner.list().await?.choose(&args.wanted)?;
@@ -19,10 +19,19 @@ pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {
         return screen::out(json!({
             "transfer_id": changed.transfer_id,
             "expires_at": changed.expires_at,
-            "max_downloads": args.downloads,
+            "max_downloads": changed.max_downloads,
         }));
     }
-    let (name, end) = (text::line(&changed.name), text::moment(changed.expires_at));
-    let left = text::from_now(changed.expires_at, Ambient::system().now());
-    screen::out(format_args!("{name} expires {left}, at {end}."))
+    let name = text::line(&changed.name);
+    let expires = match changed.expires_at {
+        Some(end) => {
+            let left = text::from_now(end, Ambient::system().now());
+            format!("{name} expires {left}, at {}", text::moment(end))
+        }
+        None => format!("{name} is changed"),
+    };
+    screen::out(match changed.max_downloads {
+        Some(most) if most > 0 => format!("{expires}, or after {most} download{}.", if most == 1 { "" } else { "s" }),
+        _ => format!("{expires}."),
+    })
 }

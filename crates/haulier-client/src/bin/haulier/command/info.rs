@@ -1,8 +1,10 @@
 //! `haulier info`.
 
 use haulier_client::owned::Owned;
-use haulier_client::{Ambient, InspectOptions, KeyMode, Preview, ReceiveOptions, Server, parse_link, peek};
-use haulier_wire::api::{Info, TransferState};
+use haulier_client::{
+    Ambient, End, InspectOptions, Inspected, KeyMode, Preview, ReceiveOptions, Server, parse_link, peek,
+};
+use haulier_wire::api::TransferState;
 use haulier_wire::{Timestamp, TransferId};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -15,6 +17,9 @@ use crate::{config, passphrase, screen, text};
 /// Said where only the receiver's passphrase opens the rest.
 const SEALED: &str =
     "\nIts name, its message and its files are sealed.\nWith the passphrase, haulier get LINK --list shows them.";
+
+/// Said of a blob of the legacy system: without all of it, there is nothing to open.
+const ONE_PIECE: &str = "\nIts name is sealed with its content. haulier get LINK opens both.";
 
 /// What a person means: a transfer, its server, and the link if there is one.
 struct Wanted {
@@ -37,7 +42,7 @@ pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let info = haulier_client::inspect(options, ambient.clone(), owned::waits(json)).await?;
     let preview = match wanted.link {
-        Some(link) if info.status == TransferState::Completed => {
+        Some(link) if info.state == TransferState::Completed && info.total_chunks.is_some() => {
             let options = ReceiveOptions { allow_http, retry: owned::patience(), ..ReceiveOptions::new(link.as_str()) };
             Some(peek(options, ambient.clone(), owned::waits(json)).await?)
         }
@@ -47,9 +52,10 @@ pub(super) async fn run(args: InfoArgs) -> Result<(), Failure> {
         return screen::show(as_json(&info, &wanted.server, preview.as_ref()));
     }
     lines(&info, &wanted.server, ambient.now()).into_iter().try_for_each(screen::show)?;
-    match (preview, info.status) {
+    match (preview, info.state) {
         (Some(preview), _) => screen::show(format_args!("\n{}", listing::lines(&preview))),
-        (None, TransferState::Completed) if info.kdf.is_some() => screen::show(SEALED),
+        (None, TransferState::Completed) if info.has_passphrase => screen::show(SEALED),
+        (None, TransferState::Completed) if info.total_chunks.is_none() => screen::show(ONE_PIECE),
         (None, _) => Ok(()),
     }
 }
@@ -75,32 +81,34 @@ fn wanted(text: String, known: &Owned) -> Result<Wanted, Failure> {
     }
 }
 
-fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
-    let state = match info.status {
+fn lines(info: &Inspected, server: &str, now: Timestamp) -> Vec<String> {
+    let state = match info.state {
         TransferState::Pending => "the sender is still uploading",
         TransferState::Completed => "complete",
         TransferState::Exhausted => "every download is spent",
     };
-    let pieces = match info.total_chunks.map(haulier_wire::ChunkCount::get) {
+    let pieces = match info.total_chunks {
         Some(1) => "1 chunk".to_owned(),
         Some(chunks) => format!("{chunks} chunks"),
-        None => "one piece".to_owned(),
+        None => "one piece, as its sender says".to_owned(),
     };
-    let downloads = match info.limited {
-        true => format!("{} of at most {}", info.download_count, info.max_downloads),
-        false => info.download_count.to_string(),
+    let downloads = match info.max_downloads {
+        0 => info.download_count.to_string(),
+        most => format!("{} of at most {most}", info.download_count),
     };
-    let expires = match info.expires_at.parse::<Timestamp>() {
-        Ok(end) => format!("{} ({})", text::moment(end), text::from_now(end, now)),
-        Err(_) => "counts from when the upload is complete".into(),
+    let at = |moment| format!("{} ({})", text::moment(moment), text::from_now(moment, now));
+    let expires = match info.end {
+        End::At(end) => at(end),
+        End::AfterComplete => "counts from when the upload is complete".into(),
+        End::Never => "never".into(),
     };
     [
         ("Transfer", info.transfer_id.to_string()),
         ("Server", text::line(server)),
         ("State", state.to_owned()),
-        ("Size", format!("{} in {pieces}", text::bytes(info.file_size_bytes.get()))),
-        ("Passphrase", if info.kdf.is_some() { "needed" } else { "not needed" }.to_owned()),
-        ("Created", format!("{} ({})", text::moment(info.created_at), text::from_now(info.created_at, now))),
+        ("Size", format!("{} in {pieces}", text::bytes(info.file_size))),
+        ("Passphrase", if info.has_passphrase { "needed" } else { "not needed" }.to_owned()),
+        ("Created", info.created_at.map_or_else(|| "not known".into(), at)),
         ("Expires", expires),
         ("Downloads", downloads),
     ]
@@ -109,16 +117,19 @@ fn lines(info: &Info, server: &str, now: Timestamp) -> Vec<String> {
     .collect()
 }
 
-fn as_json(info: &Info, server: &str, preview: Option<&Preview>) -> Value {
+fn as_json(info: &Inspected, server: &str, preview: Option<&Preview>) -> Value {
     json!({
         "transfer_id": info.transfer_id,
         "server": server,
-        "state": info.status,
-        "file_size": info.file_size_bytes,
+        "state": info.state,
+        "file_size": info.file_size,
         "total_chunks": info.total_chunks,
-        "passphrase": info.kdf.is_some(),
+        "passphrase": info.has_passphrase,
         "created_at": info.created_at,
-        "expires_at": info.expires_at.parse::<Timestamp>().ok(),
+        "expires_at": match info.end {
+            End::At(end) => Some(end),
+            End::AfterComplete | End::Never => None,
+        },
         "download_count": info.download_count,
         "max_downloads": info.max_downloads,
         "sealed": preview.map(listing::json),

@@ -17,16 +17,37 @@ use crate::{screen, text};
 const SHOWN_DIGITS: usize = 8;
 /// A table is worth its columns while so much of a name can stand in it.
 const NAME_ROOM: usize = 16;
-/// Which column names the server.
-const SERVER: usize = 4;
+/// Which column has the limits of downloads, which the server, and which the names.
+const LIMIT: usize = 3;
+const SERVER: usize = 5;
+const NAME: usize = 6;
 
-const SENT: Row<&str> = ["ID", "SENT", "EXPIRES", "SIZE", "SERVER", "NAME"];
-const BEGUN: Row<&str> = ["ID", "BEGUN", "SEALED", "SIZE", "SERVER", "NAME"];
+const SENT: Row<&str> = ["ID", "SENT", "EXPIRES", "DOWNLOADS", "SIZE", "SERVER", "NAME"];
+const BEGUN: Row<&str> = ["ID", "BEGUN", "SEALED", "", "SIZE", "SERVER", "NAME"];
+/// Where there is nothing to say.
+const NOTHING: &str = "-";
+/// A space where no line breaks.
+const UNBROKEN: &str = "\u{a0}";
+/// Where no end is known: a legacy server keeps it for good.
+const NEVER: &str = "never";
 const NOT_FINISHED: &str = "Not finished; the same command as before goes on:";
 const LOST: &str = "Lost: standard input cannot be read again. haulier rm ID gives them up:";
 
 /// The cells of one line.
-type Row<T = String> = [T; 6];
+type Row<T = String> = [T; 7];
+
+/// Columns that say nothing are left out.
+#[derive(Clone, Copy)]
+struct LeftOut {
+    limit: bool,
+    server: bool,
+}
+
+impl LeftOut {
+    fn shows(self, column: usize) -> bool {
+        !((self.limit && column == LIMIT) || (self.server && column == SERVER))
+    }
+}
 
 /// Lists what this machine sent and what it began to send.
 pub(super) async fn run(args: &ListArgs) -> Result<(), Failure> {
@@ -53,11 +74,13 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
     let digits = digits(known);
     // One server needs no column.
     let server = one_server(known);
+    let mut left_out = LeftOut { limit: !known.transfers.iter().any(is_limited), server: server.is_some() };
     let mut lines = Vec::new();
     if !known.transfers.is_empty() {
         let rows: Vec<Row> = known.transfers.iter().map(|transfer| sent_row(transfer, digits, now)).collect();
-        lines.extend(table(SENT, &rows, server.is_some(), columns));
+        lines.extend(table(SENT, &rows, left_out, columns));
     }
+    left_out.limit = true;
     let (alive, lost): (Vec<_>, Vec<_>) = known.uploads.iter().partition(|upload| upload.in_use || upload.can_go_on);
     for (uploads, title) in [(alive, NOT_FINISHED), (lost, LOST)] {
         if uploads.is_empty() {
@@ -68,7 +91,7 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
         }
         lines.extend(text::fitted(title, columns.unwrap_or(usize::MAX)).lines().map(str::to_owned));
         let rows: Vec<Row> = uploads.into_iter().map(|upload| upload_row(upload, digits, now)).collect();
-        lines.extend(table(BEGUN, &rows, server.is_some(), columns));
+        lines.extend(table(BEGUN, &rows, left_out, columns));
     }
     match server {
         Some(server) => lines.extend([String::new(), format!("Server: {}", text::line(server))]),
@@ -78,12 +101,25 @@ fn lines(known: &Owned, now: Timestamp, columns: Option<usize>) -> Vec<String> {
     lines
 }
 
+fn is_limited(transfer: &SentTransfer) -> bool {
+    transfer.max_downloads.is_some_and(|most| most > 0)
+}
+
 fn sent_row(transfer: &SentTransfer, digits: usize, now: Timestamp) -> Row {
-    let expires = if transfer.expires_at <= now { "expired".into() } else { text::from_now(transfer.expires_at, now) };
+    let expires = match transfer.expires_at {
+        Some(_) if transfer.is_expired(now) => "expired".into(),
+        Some(end) => text::from_now(end, now),
+        None => NEVER.into(),
+    };
+    let limit = match transfer.max_downloads {
+        Some(most) if most > 0 => format!("at most {most}"),
+        _ => NOTHING.into(),
+    };
     [
         short(transfer.transfer_id, digits),
         text::from_now(transfer.sent_at, now),
         expires,
+        limit,
         text::bytes(transfer.file_size),
         host(&transfer.server),
         text::line(&transfer.name),
@@ -95,8 +131,9 @@ fn upload_row(upload: &UnfinishedUpload, digits: usize, now: Timestamp) -> Row {
     let far = if upload.in_use { format!("{percent}%, running") } else { format!("{percent}%") };
     [
         short(upload.transfer_id, digits),
-        upload.begun_at.map_or_else(|| "-".into(), |begun| text::from_now(begun, now)),
+        upload.begun_at.map_or_else(|| NOTHING.into(), |begun| text::from_now(begun, now)),
         far,
+        NOTHING.into(),
         text::bytes(upload.file_size),
         host(&upload.server),
         text::line(&upload.name),
@@ -104,36 +141,42 @@ fn upload_row(upload: &UnfinishedUpload, digits: usize, now: Timestamp) -> Row {
 }
 
 /// Pads all columns but the last to their widest cell; a terminal without room for names gets two lines for each row.
-fn table(heads: Row<&str>, rows: &[Row], without_server: bool, columns: Option<usize>) -> Vec<String> {
+fn table(heads: Row<&str>, rows: &[Row], left_out: LeftOut, columns: Option<usize>) -> Vec<String> {
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| measure_text_width(&row[column]));
         cells.max().unwrap_or(0).max(measure_text_width(heads[column]))
     };
-    let shown: Vec<usize> = (0..5).filter(|column| *column != SERVER || !without_server).collect();
+    let shown: Vec<usize> = (0..NAME).filter(|column| left_out.shows(*column)).collect();
     let before_name: usize = shown.iter().map(|column| widest(*column) + 2).sum();
-    if columns.is_some_and(|columns| columns < before_name + widest(5).min(NAME_ROOM)) {
-        return rows.iter().flat_map(|row| stacked(&heads, row, without_server, columns)).collect();
+    if columns.is_some_and(|columns| columns < before_name + widest(NAME).min(NAME_ROOM)) {
+        return rows.iter().flat_map(|row| stacked(&heads, row, left_out, columns)).collect();
     }
     let line = |row: &Row<&str>| {
         let cell = |column: &usize| pad_str(row[*column], widest(*column) + 2, console::Alignment::Left, None);
-        cut(&(shown.iter().map(cell).collect::<String>() + row[5]), columns)
+        cut(&(shown.iter().map(cell).collect::<String>() + row[NAME]), columns)
     };
     std::iter::once(line(&heads)).chain(rows.iter().map(|row| line(&row.each_ref().map(String::as_str)))).collect()
 }
 
 /// `aaaaaaaa  video.mp4`, and below it what else is known.
-fn stacked(heads: &Row<&str>, row: &Row, without_server: bool, columns: Option<usize>) -> Vec<String> {
-    let [id, first, second, size, server, name] = row;
+fn stacked(heads: &Row<&str>, row: &Row, left_out: LeftOut, columns: Option<usize>) -> Vec<String> {
+    let [id, first, second, limit, size, server, name] = row;
     let lower = |head: &str| head.to_lowercase();
     let second = match (heads[2], second.as_str()) {
         (_, "expired") => second.clone(),
+        (_, NEVER) => "never expires".into(),
         (head, value) => format!("{} {value}", lower(head)),
     };
-    let mut rest = format!("  {size}, {} {first}, {second}", lower(heads[1]));
-    if !without_server {
-        rest += &format!(", on {server}");
+    let mut parts = vec![size.clone(), format!("{} {first}", lower(heads[1])), second];
+    if left_out.shows(LIMIT) && limit != NOTHING {
+        parts.push(format!("{} {limit}", lower(heads[LIMIT])));
     }
-    let rest = text::fitted(&rest, columns.unwrap_or(usize::MAX));
+    if left_out.shows(SERVER) {
+        parts.push(format!("on {server}"));
+    }
+    // Lines break between the parts, never inside of one.
+    let rest = format!("  {}", parts.join(",\n").replace(' ', UNBROKEN).replace('\n', " "));
+    let rest = text::fitted(&rest, columns.unwrap_or(usize::MAX)).replace(UNBROKEN, " ");
     std::iter::once(format!("{id}  {name}"))
         .chain(rest.lines().map(str::to_owned))
         .map(|line| cut(&line, columns))
@@ -177,8 +220,10 @@ fn as_json(known: &Owned, now: Timestamp) -> serde_json::Value {
             "file_size": transfer.file_size,
             "sent_at": transfer.sent_at,
             "expires_at": transfer.expires_at,
-            "expired": transfer.expires_at <= now,
+            "expired": transfer.is_expired(now),
+            "max_downloads": transfer.max_downloads,
             "server": transfer.server,
+            "legacy": transfer.is_legacy,
         })
     });
     let uploads = known.uploads.iter().map(|upload| {

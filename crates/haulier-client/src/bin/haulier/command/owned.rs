@@ -68,6 +68,9 @@ impl From<OwnedError> for Failure {
             OwnedError::Unfinished(_) => {
                 (Exit::Pending, "Run the same send command again, and change it once it is sent.")
             }
+            OwnedError::Legacy(_) => {
+                (Exit::Input, "Nothing was changed. haulier rm deletes it; then it can be sent anew.")
+            }
             OwnedError::NoDownloadLimits { .. } => (Exit::Input, "Nothing was changed. --expires shortens its life."),
         };
         Self::new(exit, error.to_string(), advice)

@@ -150,7 +150,7 @@ fn tell(sent: &Sent, told: bool, json: bool) -> Result<(), Failure> {
     }))
 }
 
-/// The same of a blob, which has no chunks and leaves nothing here.
+/// The same of a blob, which has no chunks.
 fn tell_legacy(sent: &SentLegacy, json: bool) -> Result<(), Failure> {
     if json {
         return screen::out(json!({

@@ -9,7 +9,9 @@ fn sent(id: &str, name: &str, server: &str, age: i64, left: i64) -> SentTransfer
         name: name.into(),
         file_size: 4_509_715_661,
         sent_at: moment(-age),
-        expires_at: moment(left),
+        expires_at: Some(moment(left)),
+        max_downloads: Some(0),
+        is_legacy: false,
     }
 }
 
@@ -90,8 +92,51 @@ fn a_narrow_terminal_gets_two_lines_for_each() {
     );
     known.transfers[1].server = "https://b.example".into();
     let shown = lines(&known, moment(0), Some(50));
-    assert_eq!(shown[1..3], ["  4.20 GiB, sent 2 min ago, expires in 5 days, on", "  a.example"]);
+    assert_eq!(shown[1..3], ["  4.20 GiB, sent 2 min ago, expires in 5 days,", "  on a.example"]);
     assert!(shown.iter().all(|line| line.len() <= 50), "{shown:#?}");
+}
+
+#[test]
+fn limits_of_downloads_have_a_column_where_there_are_any() {
+    let mut known = known();
+    known.transfers[0].max_downloads = Some(3);
+    known.transfers[1].max_downloads = None;
+    let shown = lines(&known, moment(0), Some(80));
+    assert_eq!(
+        shown[..3],
+        [
+            "ID         SENT         EXPIRES    DOWNLOADS  SIZE      NAME",
+            "aaaaaaaa0  2 min ago    in 5 days  at most 3  4.20 GiB  a\\u{1b}[2J.mp4",
+            "aaaaaaaab  10 days ago  expired    -          4.20 GiB  old.txt",
+        ]
+    );
+    assert_eq!(shown[5], "ID         BEGUN      SEALED        SIZE      NAME", "uploads have no such column");
+    let shown = lines(&known, moment(0), Some(40));
+    assert_eq!(
+        shown[..5],
+        [
+            "aaaaaaaa0  a\\u{1b}[2J.mp4",
+            "  4.20 GiB, sent 2 min ago,",
+            "  expires in 5 days, downloads at most 3",
+            "aaaaaaaab  old.txt",
+            "  4.20 GiB, sent 10 days ago, expired",
+        ]
+    );
+    assert!(lines(&known, moment(0), None)[0].contains("DOWNLOADS"), "also in a file");
+}
+
+#[test]
+fn what_a_legacy_server_keeps_for_good_never_expires() {
+    let mut known = known();
+    known.uploads.clear();
+    known.transfers[0] =
+        SentTransfer { expires_at: None, ..sent("a1b2c3d4e5f6", "a.txt", "https://a.example", 120, 0) };
+    assert_eq!(
+        lines(&known, moment(0), Some(80))[..2],
+        ["ID        SENT         EXPIRES  SIZE      NAME", "a1b2c3d4  2 min ago    never    4.20 GiB  a.txt",]
+    );
+    let shown = lines(&known, moment(0), Some(44));
+    assert_eq!(shown[..2], ["a1b2c3d4  a.txt", "  4.20 GiB, sent 2 min ago, never expires"]);
 }
 
 #[test]
