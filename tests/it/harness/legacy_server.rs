@@ -22,6 +22,8 @@ struct State {
     /// Requests as `METHOD PATH`, with the range where one was asked for.
     requests: Vec<String>,
     ranges: bool,
+    /// Larger ones are handed out by its object store alone.
+    most_direct: Option<usize>,
     token: Option<String>,
     /// After how many bytes of its body the next download, or upload, breaks.
     cut_download: Option<usize>,
@@ -41,6 +43,15 @@ struct Request {
     method: String,
     path: String,
     headers: BTreeMap<String, String>,
+}
+
+const TOO_LARGE: &str = "File too large for direct download. Use /presigned/download-url/{transfer_id} instead.";
+
+impl State {
+    fn is_too_large(&self, id: &str) -> bool {
+        let len = self.transfers.get(id).and_then(|stored| stored.payload.as_ref()).map_or(0, Vec::len);
+        self.most_direct.is_some_and(|most| len > most)
+    }
 }
 
 impl LegacyServer {
@@ -65,6 +76,12 @@ impl LegacyServer {
     /// Lets it answer ranges, as a Haulier server does.
     pub(crate) fn with_ranges(self) -> Self {
         self.state().ranges = true;
+        self
+    }
+
+    /// Hands out no more than this itself, as behind a gateway.
+    pub(crate) fn with_store_above(self, bytes: usize) -> Self {
+        self.state().most_direct = Some(bytes);
         self
     }
 
@@ -169,7 +186,10 @@ fn refuse(status: &'static str, detail: &str) -> Answer {
 
 fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
     let mut state = state.lock().expect("not poisoned");
-    let Some(below) = request.path.strip_prefix("/api/transfers/") else { return refuse("404 Not Found", "Not Found") };
+    let prefixes = ["/api/transfers/", "/api/presigned/", "/the-store/"];
+    let Some(below) = prefixes.iter().find_map(|prefix| request.path.strip_prefix(prefix)) else {
+        return refuse("404 Not Found", "Not Found");
+    };
     let (verb, id) = below.split_once('/').unwrap_or((below, ""));
     let writes = ["create", "upload", "complete"].contains(&verb);
     match (&state.token, request.headers.get("x-sgraph-access-token")) {
@@ -201,7 +221,13 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
         },
         ("DELETE", "delete") => delete(&mut state, id, request.headers.get("x-sgraph-transfer-delete-auth")),
         ("GET", "info") => info(&state, id),
+        ("GET", "download-url") => {
+            let url = format!("http://{}/the-store/signed/{id}", request.headers["host"]);
+            json("200 OK", &serde_json::json!({ "transfer_id": id, "download_url": url, "expires_in": 3600 }))
+        }
+        ("GET", "download") if state.is_too_large(id) => refuse("413 Payload Too Large", TOO_LARGE),
         ("GET", "download") => download(&mut state, id, request.headers.get("range")),
+        ("GET", "signed") => download(&mut state, id, request.headers.get("range")),
         _ => refuse("405 Method Not Allowed", "Method Not Allowed"),
     }
 }

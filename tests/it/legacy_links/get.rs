@@ -210,3 +210,21 @@ async fn a_stream_takes_the_content_alone() {
     assert_eq!(to_hex(&Sha256::digest(&output.stdout)), to_hex(&Sha256::digest(&content)));
     assert!(!haulier.home().join(format!(".haulier-{ID}.blob")).exists());
 }
+
+#[tokio::test]
+async fn what_a_gateway_finds_too_large_comes_from_the_object_store() {
+    let content = random_bytes(6 << 20);
+    let server = LegacyServer::start().with_ranges().with_store_above(5 << 20);
+    server.put(ID, seal(KEY, &named("large.bin", &content)), "completed");
+    server.put("aaaaaaaaaaaa", seal(KEY, &named("small.bin", b"small")), "completed");
+    let haulier = Haulier::new();
+    for id in [ID, "aaaaaaaaaaaa"] {
+        // The first one breaks on its way from the store, and goes on there.
+        server.cut_next_download(2 << 20);
+        let output = get(&haulier, &format!("{}/#{id}/{KEY}", server.url()), &[]).await;
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert!(std::fs::read(haulier.home().join("there/large.bin")).expect("there") == content);
+    assert_eq!(server.requests("GET /api/presigned/download-url/").len(), 1, "once, and not for small ones");
+    assert!(server.requests("GET /the-store/").iter().any(|request| request.contains("bytes=")), "it went on");
+}

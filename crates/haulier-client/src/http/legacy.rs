@@ -8,7 +8,7 @@ mod body;
 use haulier_wire::api::{DeleteResponse, DeleteStatus, TransferState};
 use haulier_wire::{TokenHash, TransferId, header};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -162,7 +162,8 @@ impl Api {
         arrival: &mut BlobArrival,
         watch: &Watch,
     ) -> Result<(), CallError> {
-        let mut request = self.client.get(self.server.transfer_url("download", id));
+        let here = || self.server.transfer_url("download", id);
+        let mut request = self.client.get(arrival.elsewhere.clone().unwrap_or_else(here));
         let from = arrival.resume_at();
         if from > 0 {
             request = request.header(RANGE, format!("bytes={from}-"));
@@ -175,6 +176,15 @@ impl Api {
                 arrival.restart(watch);
                 return Err(again("the rest was refused"));
             }
+            // What its gateway finds too large, the legacy system leaves to its object store.
+            Err(CallError::Legacy { status: 413, .. }) if arrival.elsewhere.is_none() => {
+                arrival.elsewhere = Some(self.presigned_url(id).await?);
+                return Err(again("the server hands it out elsewhere"));
+            }
+            // Such an address is good for an hour.
+            Err(CallError::Legacy { .. } | CallError::Foreign(_)) if arrival.elsewhere.take().is_some() => {
+                return Err(again("the server's object store refused it"));
+            }
             other => other?,
         };
         let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
@@ -183,6 +193,26 @@ impl Api {
         }
         if is_part { arrival.go_on(from, &response, watch) } else { arrival.begin(&response, watch) }?;
         arrival.take(&mut response, watch).await
+    }
+}
+
+impl Api {
+    /// Where the object store behind a legacy server has a blob. No token goes there; plain http only where the server is
+    /// spoken to by it.
+    async fn presigned_url(&self, id: TransferId) -> Result<Url, CallError> {
+        #[derive(Deserialize)]
+        struct Presigned {
+            transfer_id: TransferId,
+            download_url: Url,
+        }
+        let answer = answer(self.client.get(self.server.presigned_download_url(id))).await?;
+        let presigned: Presigned = json_body(answer).await?;
+        let is_safe = presigned.download_url.scheme() == "https" || !self.server.is_https();
+        match presigned {
+            Presigned { transfer_id, .. } if transfer_id != id => Err(another_transfer()),
+            Presigned { download_url, .. } if is_safe && download_url.has_host() => Ok(download_url),
+            _ => Err(CallError::Broken("the address that it hands out is not safe".into())),
+        }
     }
 }
 

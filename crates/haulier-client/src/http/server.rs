@@ -94,6 +94,11 @@ impl Server {
         self.at(&["api", "transfers", "lease", id.as_str(), "commit"])
     }
 
+    /// `/api/presigned/download-url/{id}`, of the legacy system.
+    pub(super) fn presigned_download_url(&self, id: TransferId) -> Url {
+        self.at(&["api", "presigned", "download-url", id.as_str()])
+    }
+
     fn at(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {

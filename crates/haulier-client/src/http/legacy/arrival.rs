@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use haulier_format::foreign::send_blob::{BLOB_OVERHEAD, MAX_BLOB_PLAINTEXT, plaintext_len};
-use reqwest::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue};
+use reqwest::{Response, Url};
 
 use super::super::floor::Floor;
 use super::super::{CallError, Watch, again};
@@ -25,6 +25,8 @@ pub(crate) struct BlobArrival {
     total: Option<u64>,
     /// What the server calls the content, in this run.
     etag: Option<HeaderValue>,
+    /// Where the server hands it out, when it does not do so itself.
+    pub(super) elsewhere: Option<Url>,
     gathered: BytesMut,
     /// The most bytes that were ever there: grows only by progress, however often it starts anew.
     most: u64,
@@ -39,7 +41,7 @@ impl BlobArrival {
     pub(crate) fn new(file: Arc<File>, len: u64, on_total: impl Fn(Option<u64>) + Send + Sync + 'static) -> Self {
         let gathered = BytesMut::with_capacity(WRITE_BYTES);
         let on_total = Box::new(on_total);
-        Self { file, len, total: None, etag: None, gathered, most: len, failure: None, on_total }
+        Self { file, len, total: None, etag: None, elsewhere: None, gathered, most: len, failure: None, on_total }
     }
 
     pub(crate) fn len(&self) -> u64 {
