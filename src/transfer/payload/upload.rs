@@ -131,13 +131,12 @@ impl Transfers {
     }
 
     /// Lets a published upload count instead of whichever did.
+    ///
+    /// After an error of the database the blob stays, because it may be the one that counts, or have been seen counting:
+    /// complete removes it if it is not, or the end of the transfer does.
     async fn count_upload(&self, id: TransferId, upload: PayloadUpload) -> Result<(), TransferError> {
         for _ in 0..MAX_RECORD_TRIES {
             let seen = self.metadata.transfer(id).await?.and_then(|transfer| transfer.payload_upload());
-            if seen == Some(upload) {
-                // The answer to an earlier try was lost.
-                return Ok(());
-            }
             match self.takes_payload(id).await {
                 Ok(_) => {}
                 Err(TransferError::Store(error)) => return Err(error.into()),
