@@ -106,6 +106,10 @@ impl Transfers {
         progress: &Progress,
         report: &(dyn Fn(&Remark) + Send + Sync),
     ) -> Result<(), StoreError> {
+        if !dry {
+            // No server may ever have run since the last command was killed.
+            self.sweep_abandoned().await?;
+        }
         let run = Run { transfers: self, source, dry, progress, report };
         let found = source.objects().try_filter_map(async |object| {
             let folder = transfer_folder(&object.name).map(|(folder, id)| (folder.to_owned(), id));

@@ -154,13 +154,20 @@ async fn what_can_be_downloaded_is_taken_and_the_rest_is_reported() {
 async fn a_run_that_was_cut_off_leaves_nothing_that_the_next_one_does_not_mend() {
     let (source, folder) = (Source::new(), TempDir::new().expect("a folder"));
     let data = folder.path().join("data");
-    let server = start(&data);
+    drop(start(&data));
     // What a run leaves that ends between its blob and its row.
     let half = data.join("blobs/transfers/a1b2c3d4e5f6/payloads");
     fs::create_dir_all(&half).expect("made");
     fs::write(half.join("00112233445566aa"), b"half").expect("written");
+    // And one that ends while it copies, long ago.
+    let staged = data.join("blobs/staging/beside-00112233445566778899aabbccddeeff-0");
+    fs::write(&staged, b"half").expect("written");
+    let file = fs::File::options().write(true).open(&staged).expect("opens");
+    file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).expect("set");
     lines(&operate(&data, &["import", source.path(), "--json"]).await, 1);
     assert_eq!(files_below(&half).len(), 1, "the old copy is gone");
+    assert!(!staged.exists(), "and what was staged for it");
+    let server = start(&data);
     let http = Http::new(&server);
     assert_eq!(Reply::to(http.get("/api/transfers/download/a1b2c3d4e5f6")).await.ok().body.len(), 33);
     let output = operate(&data, &["doctor", "--verify", "--older-than", "0s"]).await;
