@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -172,6 +173,52 @@ async fn a_run_that_was_cut_off_leaves_nothing_that_the_next_one_does_not_mend()
     assert_eq!(Reply::to(http.get("/api/transfers/download/a1b2c3d4e5f6")).await.ok().body.len(), 33);
     let output = operate(&data, &["doctor", "--verify", "--older-than", "0s"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+/// As `lost+found` is, and as one file that another user has written into the folder.
+#[tokio::test]
+async fn what_cannot_be_read_is_reported_and_everything_else_is_taken() {
+    let (source, folder) = (Source::new(), TempDir::new().expect("a folder"));
+    let data = folder.path().join("data");
+    drop(start(&data));
+    for id in ["0000000000a1", "0000000000a2", "0000000000a3", "0000000000a4", "0000000000a5"] {
+        source.put(SHARDED, id, &json!({}), Some(&[7; 33]));
+    }
+    let at = |name: &str| source.folder.path().join(name);
+    let of = |id: &str, name: &str| at(&format!("{SHARDED}/00/{id}/{name}"));
+    fs::create_dir(at("lost+found")).expect("made");
+    let locked = [at("lost+found"), of("0000000000a1", "payload"), of("0000000000a2", "meta.json")];
+    fs::remove_file(of("0000000000a3", "payload")).expect("removed");
+    fs::create_dir(of("0000000000a3", "payload")).expect("made");
+    fs::remove_file(of("0000000000a4", "payload")).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(of("0000000000a4", "payload")).status();
+    assert!(made.expect("mkfifo runs").success());
+    fs::remove_file(of("0000000000a5", "meta.json")).expect("removed");
+    fs::create_dir(of("0000000000a5", "meta.json")).expect("made");
+    for path in &locked {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("changed");
+    }
+    let arguments = ["import", source.path(), "--json"];
+    let output = super::operate_as_nobody(&[folder.path(), source.folder.path()], &data, &arguments).await;
+    let said = lines(&output, 1);
+    for path in &locked {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("changed");
+    }
+    let sum = said.last().expect("a sum");
+    assert_eq!((numbers(sum), &sum["unreadable"]), ([14, 2, 1, 0, 4, 8], &json!(1)), "{said:?}");
+    let denied = "Permission denied";
+    for (id, word) in [
+        ("0000000000a1", denied),
+        ("0000000000a2", denied),
+        ("0000000000a3", "its payload is missing"),
+        ("0000000000a4", "its payload is missing"),
+    ] {
+        let line = said.iter().find(|line| line["transfer_id"] == id).unwrap_or_else(|| panic!("nothing of {id}"));
+        assert!(line["imported"] == false && line["reason"].as_str().expect("a text").contains(word), "{line}");
+    }
+    let unreadable = said.iter().find(|line| line["unreadable"].is_string()).expect("it is said");
+    assert_eq!(unreadable["unreadable"], locked[0].to_str().expect("UTF-8"));
+    assert!(unreadable["reason"].as_str().expect("a text").contains(denied), "{unreadable}");
 }
 
 #[tokio::test]
