@@ -19,11 +19,7 @@ pub(super) async fn run(
     let progress = Progress::default();
     let report = |remark: &Remark| match remark {
         _ if json => say(&serde_json::to_string(remark).unwrap_or_default()),
-        Remark::Transfer { transfer_id, imported: true, reason } => say(&format!("{transfer_id}: {reason}")),
-        Remark::Transfer { transfer_id, reason, .. } => say(&format!("{transfer_id} is not taken: {reason}")),
-        Remark::Unreadable { unreadable, reason } => {
-            say(&text::plain(&format!("{unreadable} cannot be looked at: {reason}")));
-        }
+        _ => say(&text::plain(&line(remark))),
     };
     let mut importing = std::pin::pin!(transfers.import(source, dry, &progress, &report));
     let done = loop {
@@ -40,6 +36,14 @@ pub(super) async fn run(
     }
     done?;
     Ok(if imported.failed + imported.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+fn line(remark: &Remark) -> String {
+    match remark {
+        Remark::Transfer { transfer_id, imported: true, reason } => format!("{transfer_id}: {reason}"),
+        Remark::Transfer { transfer_id, reason, .. } => format!("{transfer_id} is not taken: {reason}"),
+        Remark::Unreadable { unreadable, reason } => format!("{unreadable} cannot be looked at: {reason}"),
+    }
 }
 
 fn words(all: &Imported, dry: bool) -> String {

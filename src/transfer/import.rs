@@ -5,7 +5,9 @@
 
 mod meta;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -106,6 +108,8 @@ struct Run<'r> {
     dry: bool,
     progress: &'r Progress,
     report: &'r (dyn Fn(&Remark) + Send + Sync),
+    /// What was known, was taken or is being copied: an id that comes again is of another transfer, or a copy.
+    met: Mutex<HashSet<TransferId>>,
 }
 
 impl Transfers {
@@ -125,7 +129,7 @@ impl Transfers {
             // No server may ever have run since the last command was killed.
             self.sweep_abandoned().await?;
         }
-        let run = Run { transfers: self, source, dry, progress, report };
+        let run = Run { transfers: self, source, dry, progress, report, met: Mutex::default() };
         let found = source.objects().try_filter_map(async |found| match found {
             Found::Object(object) => {
                 let folder = transfer_folder(&object.name).map(|(folder, id)| (folder.to_owned(), id));
@@ -156,6 +160,9 @@ impl Run<'_> {
                     let announced = format!("sealed, what its sender announced has {expected}");
                     say(true, format!("its payload has {len} bytes; {announced}"));
                 }
+                if wanted.has_strange_delete_auth_hash {
+                    say(true, "its delete_auth_hash is no hash: as there, nobody can delete it".to_owned());
+                }
                 add(&progress.imported, 1);
                 add(&progress.endless, u64::from(wanted.expires_at.is_none()));
                 add(&progress.bytes, len);
@@ -174,7 +181,8 @@ impl Run<'_> {
     }
 
     async fn outcome(&self, folder: &str, id: TransferId, meta: &ForeignObject) -> Result<Outcome, StoreError> {
-        if self.transfers.metadata.transfer(id).await?.is_some() {
+        let is_known = self.transfers.metadata.transfer(id).await?.is_some();
+        if is_known && self.met().insert(id) {
             return Ok(Outcome::Known);
         }
         let found = match self.meta(meta).await? {
@@ -192,14 +200,24 @@ impl Run<'_> {
             Ok(None) => return Ok(Outcome::Failed("its payload is missing".to_owned())),
             Err(why) => return Ok(Outcome::Failed(format!("its payload cannot be read: {why}"))),
         };
+        if is_known || !self.met().insert(id) {
+            return Ok(Outcome::Failed(format!("the source has its id twice, and {folder} is the second")));
+        }
         if self.dry {
             return Ok(Outcome::Taken { len, wanted });
         }
         Ok(match self.copy(id, &payload, len, &wanted).await? {
             Copied::Taken => Outcome::Taken { len, wanted },
             Copied::Known => Outcome::Known,
-            Copied::Failed(reason) => Outcome::Failed(reason),
+            Copied::Failed(reason) => {
+                self.met().remove(&id);
+                Outcome::Failed(reason)
+            }
         })
+    }
+
+    fn met(&self) -> MutexGuard<'_, HashSet<TransferId>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a meta.json, or says why that is none.

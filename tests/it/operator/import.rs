@@ -151,6 +151,37 @@ async fn what_can_be_downloaded_is_taken_and_the_rest_is_reported() {
     Reply::to(http.get("/api/transfers/download/a1b2c3d4e5f6")).await.is(ProblemType::TransferNotFound);
 }
 
+/// Two deployments, or both layouts: one of them is taken, and nobody is to think that both were.
+#[tokio::test]
+async fn an_id_that_the_source_has_twice_is_said_and_not_known() {
+    let (source, folder) = (Source { folder: TempDir::new().expect("a folder") }, TempDir::new().expect("a folder"));
+    let data = folder.path().join("data");
+    let server = start(&data);
+    for layout in ["transfers", SHARDED, "sg-send__data/sg-send-api__v1.0/other/transfers"] {
+        source.put(layout, "a1b2c3d4e5f6", &json!({ "delete_auth_hash": "FOO" }), Some(&[7; 33]));
+    }
+    // Only one of these can be downloaded: that one is taken, whichever is found first.
+    source.put("transfers", "a1b2c3d4e5f7", &json!({ "status": "pending" }), None);
+    source.put(SHARDED, "a1b2c3d4e5f7", &json!({}), Some(&[8; 33]));
+    for (flags, taken) in [(&["--dry-run"][..], 2), (&[], 2), (&[], 0)] {
+        let arguments = [&["import", source.path(), "--json"], flags].concat();
+        let said = lines(&operate(&data, &arguments).await, 1);
+        let [found, imported, _, known, over, failed] = numbers(said.last().expect("a sum"));
+        assert_eq!((found, imported, known, over + failed), (5, taken, 2 - taken, 3), "{said:?}");
+        let of_it = |word: &str| {
+            let says_it = |line: &&Value| line["reason"].as_str().is_some_and(|reason| reason.contains(word));
+            said.iter().filter(says_it).map(|line| line["imported"].clone()).collect::<Vec<_>>()
+        };
+        assert!(of_it("twice").iter().all(|imported| imported == false) && of_it("twice").len() >= 2, "{said:?}");
+        let without_delete = if taken > 0 { vec![json!(true)] } else { Vec::new() };
+        assert_eq!(of_it("delete_auth_hash"), without_delete, "{said:?}");
+    }
+    let http = Http::new(&server);
+    for (id, byte) in [("a1b2c3d4e5f6", 7), ("a1b2c3d4e5f7", 8)] {
+        assert_eq!(&*Reply::to(http.get(&format!("/api/transfers/download/{id}"))).await.ok().body, &[byte; 33]);
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_was_cut_off_leaves_nothing_that_the_next_one_does_not_mend() {
     let (source, folder) = (Source::new(), TempDir::new().expect("a folder"));
