@@ -129,6 +129,10 @@ impl BlobStore for DiskStore {
         Ok(Box::new(self.create_staged(self.path(key), expected).await?))
     }
 
+    fn most_unannounced(&self) -> u64 {
+        u64::MAX
+    }
+
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         let mut staged = Box::new(self.create_staged(self.path(key), Expected::Exactly(bytes.len() as u64)).await?);
         staged.write(bytes).await?;

@@ -54,7 +54,10 @@ impl Transfers {
     {
         let transfer = self.takes_payload(id).await?;
         self.check_writer(&transfer, writer).await?;
-        let most = self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES);
+        let most = match expected.announced {
+            Some(_) => self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES),
+            None => self.most_unannounced(),
+        };
         if expected.announced.is_some_and(|len| len > most) {
             return Err(BodyError::TooLarge.into());
         }
@@ -106,6 +109,12 @@ impl Transfers {
         }
         let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
         Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
+    }
+
+    /// Longest payload whose upload does not announce its length.
+    #[must_use]
+    pub fn most_unannounced(&self) -> u64 {
+        self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES).min(self.blobs.most_unannounced())
     }
 
     async fn settle_payload(

@@ -74,7 +74,8 @@ async fn a_payload_may_be_as_long_as_a_file_and_not_longer() {
     upload(&http, &id, vec![7; 1000]).await.ok();
     upload(&http, &id, vec![7; 1001]).await.is(ProblemType::BodyTooLarge);
     let stream = |len| reqwest::Body::wrap_stream(futures::stream::iter([Ok::<_, std::io::Error>(vec![8_u8; len])]));
-    upload(&http, &id, stream(1001)).await.is(ProblemType::BodyTooLarge);
+    let problem: Problem = upload(&http, &id, stream(1001)).await.is(ProblemType::BodyTooLarge);
+    assert_eq!(problem.max_bytes, Some(1000));
     complete(&http, &id).await.ok();
     assert_eq!(download(&http, &id).await.ok().body.len(), 1000, "the last whole one counts");
     let id = create(&http, &json!({})).await;

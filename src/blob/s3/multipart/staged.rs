@@ -66,6 +66,11 @@ impl Memory {
         self.blocks.available_permits() * BLOCK_BYTES
     }
 
+    /// Bytes of ten thousand parts of unknown length.
+    pub(in super::super) fn most_gathered(&self) -> u64 {
+        (1..=MOST_PARTS).map(|number| gathered_len(number, self.bytes)).sum()
+    }
+
     /// Memory for a part that can do without, as chunks take it: a client that trickles holds it for hours, and nobody
     /// waits for that. Leaves a quarter of all to those that cannot.
     fn spare(&self, len: u64) -> Result<Keeping, StoreError> {
@@ -147,6 +152,7 @@ impl StagedParts {
     /// Begins the next part.
     async fn begin_part(&mut self) -> Result<(), StoreError> {
         if self.begun == MOST_PARTS {
+            // Whoever stages has asked how many bytes these hold.
             return Err(StoreError::internal(anyhow!("a blob of unknown length has come to ten thousand parts")));
         }
         self.begun += 1;

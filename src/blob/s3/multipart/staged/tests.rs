@@ -31,8 +31,12 @@ fn what_is_gathered_grows_within_a_quarter_of_the_memory() {
     ] {
         assert_eq!(gathered_len(number, memory), expected, "part {number} with {memory}");
     }
-    let all: u64 = (1..=MOST_PARTS).map(|number| gathered_len(number, 256 * MIB)).sum();
-    assert_eq!(all >> 30, 492);
+    for (buffer_bytes, gib) in [(256 * MIB, 492), (0, 78)] {
+        let buffer = Arc::new(Semaphore::new(usize::try_from(buffer_bytes).expect("small") / BLOCK_BYTES));
+        let all = Memory::of(&buffer, buffer_bytes).most_gathered();
+        assert_eq!(all >> 30, gib, "with {buffer_bytes}");
+        assert!(all <= MOST_BYTES);
+    }
 }
 
 #[test]
