@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::stream;
 use haulier_wire::encoding::from_base64;
 use haulier_wire::legacy::{PayloadRequest, PayloadRequestError, PayloadUploaded};
+use haulier_wire::limit::MAX_UPLOAD_JSON_BYTES;
 use haulier_wire::{Problem, ProblemType, TransferId};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,7 +22,7 @@ use super::client::{reader, writer};
 use super::path::transfer_id;
 use super::problem::HttpError;
 use super::{Service, body};
-use crate::transfer::payload::PayloadBody;
+use crate::transfer::payload::{Json, PayloadBody};
 use crate::transfer::permission::Standing;
 use crate::transfer::upload::BodyError;
 use crate::transfer::{Refusal, Token, TransferError};
@@ -62,13 +63,14 @@ pub(super) async fn upload(
     let writer = writer(&request)?;
     let (expected, stored) = if query.data.is_empty() {
         let announced = body::announced(&request)?;
-        let expected = PayloadBody { announced, may_be_json: true };
+        let json = if body::is_json(request.headers()) { Json::Said } else { Json::Perhaps };
+        let expected = PayloadBody { announced, json };
         let body = body::stream_of_any_length(payload, service.transfers.limits().client_timeout);
         (expected, service.transfers.upload_payload(id, &writer, expected, body).await)
     } else {
         let invalid = || HttpError::new(ProblemType::InvalidRequest, "data must be the payload in base64.");
         let bytes = from_base64(&query.data).ok_or_else(invalid)?;
-        let expected = PayloadBody { announced: Some(bytes.len() as u64), may_be_json: false };
+        let expected = PayloadBody { announced: Some(bytes.len() as u64), json: Json::No };
         let body = stream::iter([Ok(Bytes::from(bytes))]);
         (expected, service.transfers.upload_payload(id, &writer, expected, body).await)
     };
@@ -81,6 +83,13 @@ pub(super) async fn upload(
 
 /// Says what would help.
 fn too_large(expected: PayloadBody, most_unannounced: u64) -> HttpError {
+    if expected.json == Json::Said {
+        let detail = format!(
+            "The body is longer than announced or accepted. JSON with the payload inside may have {MAX_UPLOAD_JSON_BYTES} \
+             bytes: send a longer payload as application/octet-stream."
+        );
+        return HttpError::new(ProblemType::BodyTooLarge, detail);
+    }
     if expected.announced.is_some() {
         return TransferError::from(BodyError::TooLarge).into();
     }

@@ -19,7 +19,7 @@ use crate::metadata::{PayloadUpload, StoredState, Transfer};
 use crate::store::{StoreError, UploadId};
 
 pub(super) use under_way::UnderWay;
-pub use upload::PayloadBody;
+pub use upload::{Json, PayloadBody};
 
 impl Transfers {
     /// Finds a pending transfer that takes a payload.

@@ -25,8 +25,19 @@ const MAX_RECORD_TRIES: usize = 100;
 pub struct PayloadBody {
     /// Content-Length, if there is one.
     pub announced: Option<u64>,
-    /// Whether a body that begins with `{` may be JSON with the payload inside.
-    pub may_be_json: bool,
+    /// What it is said to be.
+    pub json: Json,
+}
+
+/// Whether a body may be JSON with the payload inside, if it begins with `{`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// It is the payload.
+    No,
+    /// Nobody says it: what is too long for it is the payload.
+    Perhaps,
+    /// It is said to be JSON: what is too long for it was never meant to be the payload.
+    Said,
 }
 
 /// What has arrived.
@@ -67,9 +78,8 @@ impl Transfers {
         let upload = self.new_upload();
         let len = expected.announced.map_or(Expected::AtMost(most), Expected::Exactly);
         let mut staged = self.blobs.stage(BlobKey::Payload(id, upload), len).await?;
-        let mut received =
-            self.receive(&mut *staged, (id, upload), body, expected.announced.ok_or(most), &mut share).await?;
-        received.looks_like_json &= expected.may_be_json;
+        let announced = expected.announced.ok_or(most);
+        let received = self.receive(&mut *staged, (id, upload), body, (announced, expected.json), &mut share).await?;
         // From here on the client may go: a published blob is recorded, or removed.
         let transfers = self.clone();
         let settled = tokio::spawn(async move { transfers.settle_payload(id, received, staged, share).await });
@@ -83,7 +93,7 @@ impl Transfers {
         staged: &mut dyn StagedBlob,
         (transfer, id): (TransferId, UploadId),
         mut body: S,
-        announced: Result<u64, u64>,
+        (announced, json): (Result<u64, u64>, Json),
         share: &mut Share,
     ) -> Result<Received, TransferError>
     where
@@ -101,6 +111,10 @@ impl Transfers {
                 self.recount(transfer, share.set(len)).await?;
             }
             first = first.or_else(|| piece.first().copied());
+            let is_json = json == Json::Said && first == Some(b'{');
+            if is_json && announced.unwrap_or(len) > MAX_UPLOAD_JSON_BYTES {
+                return Err(BodyError::TooLarge.into());
+            }
             blake3.update(&piece);
             staged.write(piece).await?;
         }
@@ -108,7 +122,8 @@ impl Transfers {
             return Err(BodyError::Incomplete.into());
         }
         let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
-        Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
+        let looks_like_json = json != Json::No && first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES;
+        Ok(Received { upload, looks_like_json })
     }
 
     /// Longest payload whose upload does not announce its length.

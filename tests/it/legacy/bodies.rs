@@ -52,6 +52,49 @@ async fn json_with_the_payload_inside_is_unwrapped_and_nothing_else() {
     assert_eq!(payloads.count(), 7, "one for each transfer");
 }
 
+/// Its sender would find JSON where the payload should be, and a 200 that said nothing of it.
+#[tokio::test]
+async fn what_is_said_to_be_json_and_is_too_long_for_it_is_refused() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let id = create(&http, &json!({})).await;
+    let with = |media_type: &str, body: reqwest::Body| {
+        let request = http.post(&format!("/api/transfers/upload/{id}"));
+        Reply::to(request.header("content-type", media_type).body(body))
+    };
+    let json_of = |len: usize| {
+        let mut body = br#"{"data":""#.to_vec();
+        body.resize(len - 2, b'A');
+        [body, br#""}"#.to_vec()].concat()
+    };
+    let unannounced = |body: Vec<u8>| reqwest::Body::wrap_stream(stream_of(body));
+    let (most, longer) = (json_of(8 << 20), json_of((8 << 20) + 1));
+    for media_type in ["application/json", "Application/JSON; charset=utf-8"] {
+        for body in [longer.clone().into(), unannounced(longer.clone())] {
+            let problem: Problem = with(media_type, body).await.is(ProblemType::BodyTooLarge);
+            let detail = problem.detail.expect("a detail");
+            assert!(detail.contains("8388608") && detail.contains("application/octet-stream"), "{detail}");
+        }
+    }
+    let folder = server.data_dir().join("blobs");
+    crate::harness::eventually("nothing is kept", || {
+        files_below(&folder).iter().all(|path| !path.is_file() || path.ends_with("lock"))
+    })
+    .await;
+    // What is short enough is as ever.
+    with("application/json", most.into()).await.ok();
+    // Raw bytes are raw, however they begin; and what does not begin like JSON is none.
+    with("application/octet-stream", longer.clone().into()).await.ok();
+    let raw = [b"[", &longer[..]].concat();
+    with("application/json", raw.clone().into()).await.ok();
+    complete(&http, &id).await.ok();
+    assert!(download(&http, &id).await.ok().body == raw);
+}
+
+fn stream_of(body: Vec<u8>) -> impl futures::Stream<Item = std::io::Result<Vec<u8>>> {
+    futures::stream::iter([Ok(body)])
+}
+
 #[tokio::test]
 async fn the_query_may_hold_the_payload() {
     let server = Server::start();

@@ -97,7 +97,7 @@ async fn what_does_not_announce_its_length_has_the_most_that_the_store_takes_of_
     let id = transfers.create_payload(&asked, None).await.expect("created").transfer_id;
     for (len, is_announced, is_taken) in [(1000, false, true), (1001, false, false), (1001, true, true)] {
         let body = stream::iter([Ok(Bytes::from(vec![7; len]))]);
-        let expected = PayloadBody { announced: is_announced.then_some(len as u64), may_be_json: true };
+        let expected = PayloadBody { announced: is_announced.then_some(len as u64), json: Json::Perhaps };
         let outcome = transfers.upload_payload(id, &Writer::default(), expected, body).await;
         match outcome {
             Ok(stored) => assert!(is_taken && stored == len as u64, "{len}, {is_announced}: {stored}"),
