@@ -95,6 +95,56 @@ fn stream_of(body: Vec<u8>) -> impl futures::Stream<Item = std::io::Result<Vec<u
     futures::stream::iter([Ok(body)])
 }
 
+/// The older system never looked into it.
+#[tokio::test]
+async fn complete_of_a_payload_takes_any_body_and_minds_none() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let with = |id: &str, body: Vec<u8>| Reply::to(http.post(&format!("/api/transfers/complete/{id}")).body(body));
+    let sealed = json!({ "sealed_metadata": "A".repeat(40) }).to_string();
+    for body in [&b"not JSON"[..], b"{", b"null", b"[1]", br#"{"transfer_id":"x"}"#, b"\x00\xff", sealed.as_bytes()] {
+        let id = create(&http, &json!({})).await;
+        let problem: Problem = with(&id, body.to_vec()).await.is(ProblemType::TransferNotFound);
+        assert_eq!(problem.detail.as_deref(), Some("Transfer not found or payload not uploaded"));
+        upload(&http, &id, "hello").await.ok();
+        for _ in 0..2 {
+            let completed = with(&id, body.to_vec()).await.ok().json::<serde_json::Value>();
+            assert_eq!(completed["download_url"], format!("/d/{id}"));
+        }
+    }
+    let id = create(&http, &json!({})).await;
+    upload(&http, &id, "hello").await.ok();
+    let most = haulier_wire::limit::MAX_JSON_BODY_BYTES;
+    with(&id, vec![b'x'; most + 1]).await.is(ProblemType::BodyTooLarge);
+    with(&id, vec![b'x'; most]).await.ok();
+    // Of chunks, and of what is not there, it is still a request.
+    with("ffffffffffff", b"not JSON".to_vec()).await.is(ProblemType::InvalidBody);
+    let sample = crate::harness::Sample::new(1, 65_536);
+    sample.send(&http).await;
+    let request = http.post(&format!("/api/transfers/complete/{}", sample.id)).bearer_auth(crate::harness::OWNER_TOKEN);
+    Reply::to(request.body("not JSON")).await.is(ProblemType::InvalidBody);
+}
+
+/// Its pages send the header also while they have no token.
+#[tokio::test]
+async fn an_empty_access_token_is_none() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let with = |path: &str, body: &'static str| {
+        Reply::to(http.post(&format!("/api/transfers/{path}")).header("x-sgraph-access-token", "").body(body))
+    };
+    let created: haulier_wire::legacy::PayloadCreated = with("create", "{}").await.ok().json();
+    let id = created.transfer_id;
+    with(&format!("upload/{id}"), "hello").await.ok();
+    with(&format!("complete/{id}"), "").await.ok();
+    let closed = Server::start_with(ServerOptions::default().env("HAULIER_CREATE", "token"));
+    let http = Http::new(&closed);
+    let request = |path: &str| http.post(path).header("x-sgraph-access-token", "").body("{}");
+    Reply::to(request("/api/transfers/create")).await.is(ProblemType::MissingToken);
+    // What stands in the query counts then.
+    Reply::to(request("/api/transfers/create?access_token=unknown")).await.is(ProblemType::TokenUnknown);
+}
+
 #[tokio::test]
 async fn the_query_may_hold_the_payload() {
     let server = Server::start();
