@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{lines, operate, start, stderr, stdout};
-use crate::harness::{Http, Reply, files_below};
+use crate::harness::{Http, Reply, ServerOptions, files_below};
 
 const SHARDED: &str = "sg-send__data/sg-send-api__v1.0/shared/transfers";
 
@@ -274,6 +274,8 @@ async fn a_bucket_is_taken_over_like_a_folder() {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         let server = start(&data);
+        // A server makes the bucket, if no other test has had one yet.
+        drop(objects.serve_at(&objects.url, ServerOptions::default()).await);
         let source = Source::new();
         for (path, (bytes, _)) in source.contents() {
             let name = path.strip_prefix(source.folder.path()).expect("below").to_str().expect("UTF-8");
