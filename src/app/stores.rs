@@ -111,7 +111,7 @@ impl Stores {
         let (blobs, store): (Arc<dyn BlobStore>, _) = match &config.blobs {
             BlobLocation::Folder(folder) => {
                 require_owner(folder).context(BLOBS)?;
-                (Arc::new(DiskStore::open_beside(folder).context(BLOBS)?), "disk")
+                (Arc::new(DiskStore::open_beside(folder, &SystemEntropy).context(BLOBS)?), "disk")
             }
             BlobLocation::S3(location) => (s3_beside(location, config, needed).await?, "s3"),
         };
@@ -125,7 +125,7 @@ impl Stores {
     pub async fn open_to_rebuild(config: &Config) -> anyhow::Result<Self> {
         // First: where no blobs are, no database is to be made either.
         match &config.blobs {
-            BlobLocation::Folder(folder) => drop(DiskStore::open_beside(folder).context(BLOBS)?),
+            BlobLocation::Folder(folder) => drop(DiskStore::open_beside(folder, &SystemEntropy).context(BLOBS)?),
             BlobLocation::S3(location) => drop(s3_beside(location, config, Needed::Both).await?),
         }
         if let Database::Postgres(url) = &config.database {

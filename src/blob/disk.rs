@@ -15,10 +15,12 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use haulier_wire::encoding::to_hex;
 use haulier_wire::{Timestamp, TransferId};
 
 use super::{BlobKey, BlobStore, Content, Expected, FilePart, Listed, StagedBlob};
 use crate::batch::Batcher;
+use crate::entropy::Entropy;
 use crate::lock::DirectoryLock;
 use crate::store::{BufferUse, StoreError};
 
@@ -34,6 +36,9 @@ const MAX_PUBLISH_BATCH: usize = 256;
 const MAX_REMOVE_TRIES: usize = 100;
 /// How many folders are remembered as durable before the memory starts anew.
 const MAX_KNOWN_FOLDERS: usize = 10_000;
+
+/// What the names of files begin with that were staged beside a server.
+const BESIDE: &str = "beside-";
 
 /// The local disk below one folder, which one server at a time uses.
 #[derive(Debug)]
@@ -83,13 +88,14 @@ impl DiskStore {
     ///
     /// # Errors
     /// When there is no such folder of a server.
-    pub fn open_beside(root: &Path) -> anyhow::Result<Self> {
+    pub fn open_beside(root: &Path, entropy: &dyn Entropy) -> anyhow::Result<Self> {
         for folder in ["transfers", "staging"] {
             let path = root.join(folder);
             fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
         }
-        // The server counts its staged files from 0: the names must not meet.
-        Ok(Self::new(root, format!("beside-{}-", std::process::id()), None))
+        // The server counts its staged files from 0, and in containers every command has the same process id: the names
+        // must not meet, nor those of a command that was killed.
+        Ok(Self::new(root, format!("{BESIDE}{}-", to_hex(&entropy.bytes())), None))
     }
 
     fn new(root: &Path, staged_prefix: String, lock: Option<DirectoryLock>) -> Self {
@@ -121,6 +127,10 @@ impl DiskStore {
 impl BlobStore for DiskStore {
     async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
         Ok(Box::new(self.create_staged(self.path(key), expected).await?))
+    }
+
+    fn most_unannounced(&self) -> u64 {
+        u64::MAX
     }
 
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
@@ -169,9 +179,10 @@ impl BlobStore for DiskStore {
         .await
     }
 
-    /// The start of a process has emptied staging.
-    async fn remove_abandoned(&self, _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
+    /// What servers stage goes when one starts; here goes what commands beside them left.
+    async fn remove_abandoned(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let staging = self.root.join("staging");
+        blocking(move || Ok(staged::remove_older(&staging, BESIDE, before.into())?)).await
     }
 
     fn transfers(&self) -> BoxStream<'static, Result<String, StoreError>> {

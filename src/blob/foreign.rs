@@ -1,6 +1,8 @@
 //! A store of another system, to be read and never written: names as they are there.
 
 use std::fmt;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,11 +22,28 @@ pub struct ForeignObject {
     pub len: u64,
 }
 
+/// What a list has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// An object.
+    Object(ForeignObject),
+    /// A folder, or something in one, that could not be looked at: nobody knows what is missing.
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// What the system says.
+        why: String,
+    },
+}
+
 /// Reads a store of another system.
+///
+/// [`StoreError::Unavailable`] says that the store is away altogether. Any other error of `len` or `read` is about the
+/// one object.
 #[async_trait]
 pub trait ForeignStore: fmt::Debug + Send + Sync {
     /// Lists everything, in any order.
-    fn objects(&self) -> BoxStream<'static, Result<ForeignObject, StoreError>>;
+    fn objects(&self) -> BoxStream<'static, Result<Found, StoreError>>;
 
     /// The length of an object; `None` when it is not there.
     async fn len(&self, name: &str) -> Result<Option<u64>, StoreError>;
@@ -45,27 +64,27 @@ impl ForeignFolder {
     /// # Errors
     /// When it cannot.
     pub fn open(root: &Path) -> anyhow::Result<Self> {
-        let root = std::fs::canonicalize(root).with_context(|| format!("cannot find {}", root.display()))?;
-        std::fs::read_dir(&root).with_context(|| format!("cannot read {}", root.display()))?;
+        let root = fs::canonicalize(root).with_context(|| format!("cannot find {}", root.display()))?;
+        fs::read_dir(&root).with_context(|| format!("cannot read {}", root.display()))?;
         Ok(Self { root })
     }
 }
 
 #[async_trait]
 impl ForeignStore for ForeignFolder {
-    fn objects(&self) -> BoxStream<'static, Result<ForeignObject, StoreError>> {
+    fn objects(&self) -> BoxStream<'static, Result<Found, StoreError>> {
         // Folders that are still to be read, and what the last one held.
         let state = (vec![self.root.clone()], Vec::new());
         stream::try_unfold(state, |(mut folders, mut found)| async move {
             loop {
-                if let Some(object) = found.pop() {
-                    return Ok(Some((object, (folders, found))));
+                if let Some(one) = found.pop() {
+                    return Ok(Some((one, (folders, found))));
                 }
                 let Some(folder) = folders.pop() else { return Ok(None) };
                 let read = tokio::task::spawn_blocking(move || entries(&folder)).await;
-                let (deeper, files) = read.map_err(StoreError::unavailable)??;
+                let deeper;
+                (deeper, found) = read.map_err(StoreError::unavailable)?;
                 folders.extend(deeper);
-                found = files;
             }
         })
         .boxed()
@@ -74,8 +93,8 @@ impl ForeignStore for ForeignFolder {
     async fn len(&self, name: &str) -> Result<Option<u64>, StoreError> {
         match tokio::fs::symlink_metadata(name).await {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::internal(error)),
         }
     }
 
@@ -84,25 +103,55 @@ impl ForeignStore for ForeignFolder {
             return Ok(None);
         }
         let name = name.to_owned();
-        let opened = tokio::task::spawn_blocking(move || std::fs::File::open(name)).await;
-        let file = opened.map_err(StoreError::unavailable)??;
+        let opened = tokio::task::spawn_blocking(move || fs::File::open(name)).await;
+        let file = opened.map_err(StoreError::unavailable)?.map_err(StoreError::internal)?;
         Ok(Some(FilePart { file, range }.into_stream()))
     }
 }
 
-/// The folders and the files in a folder. A name that is not UTF-8 is none of what is looked for.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<ForeignObject>), StoreError> {
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() {
-            folders.push(path);
-        } else if kind.is_file()
-            && let Some(name) = path.to_str()
-        {
-            files.push(ForeignObject { name: name.to_owned(), len: entry.metadata()?.len() });
+/// The folders in a folder, and what else there is. One that is gone meanwhile has nothing.
+fn entries(folder: &Path) -> (Vec<PathBuf>, Vec<Found>) {
+    let (mut folders, mut found) = (Vec::new(), Vec::new());
+    let listed = match fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) => return (folders, unreadable(folder, &error).into_iter().collect()),
+    };
+    for entry in listed {
+        match entry {
+            Ok(entry) => match look(&entry) {
+                Ok(Look::Folder(path)) => folders.push(path),
+                Ok(Look::File(object)) => found.push(Found::Object(object)),
+                Ok(Look::Other) => {}
+                Err(error) => found.extend(unreadable(&entry.path(), &error)),
+            },
+            Err(error) => found.extend(unreadable(folder, &error)),
         }
     }
-    Ok((folders, files))
+    (folders, found)
+}
+
+enum Look {
+    Folder(PathBuf),
+    File(ForeignObject),
+    /// Links, pipes and the like, and files whose names are not UTF-8: none of what is looked for.
+    Other,
+}
+
+fn look(entry: &DirEntry) -> io::Result<Look> {
+    let (path, kind) = (entry.path(), entry.file_type()?);
+    if kind.is_dir() {
+        return Ok(Look::Folder(path));
+    }
+    match path.to_str() {
+        Some(name) if kind.is_file() => {
+            Ok(Look::File(ForeignObject { name: name.to_owned(), len: entry.metadata()?.len() }))
+        }
+        _ => Ok(Look::Other),
+    }
+}
+
+/// Nothing when it is gone since it was listed.
+fn unreadable(path: &Path, error: &io::Error) -> Option<Found> {
+    let is_gone = error.kind() == io::ErrorKind::NotFound;
+    (!is_gone).then(|| Found::Unreadable { name: path.to_string_lossy().into_owned(), why: error.to_string() })
 }

@@ -39,6 +39,10 @@ impl BlobStore for MeteredBlobs {
         Ok(Box::new(MeteredStaged { inner, steps: self.steps.clone(), waited: Duration::ZERO }))
     }
 
+    fn most_unannounced(&self) -> u64 {
+        self.inner.most_unannounced()
+    }
+
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         self.steps.measure("put", self.inner.put(key, bytes)).await
     }

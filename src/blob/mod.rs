@@ -143,6 +143,9 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// publish alone, as reservations do for chunks.
     async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError>;
 
+    /// Most bytes of a blob that is staged as [`Expected::AtMost`].
+    fn most_unannounced(&self) -> u64;
+
     /// Writes a small blob whole, over whatever was there; durable when it returns.
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError>;
 

@@ -232,6 +232,10 @@ impl BlobStore for S3Store {
         })
     }
 
+    fn most_unannounced(&self) -> u64 {
+        self.memory.most_gathered()
+    }
+
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         let mut staged = Box::new(self.staged(key, bytes.len() as u64)?);
         staged.write(bytes).await?;

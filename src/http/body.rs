@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures::{Stream, StreamExt as _, stream};
 use haulier_wire::limit::MAX_JSON_BODY_BYTES;
@@ -112,6 +112,13 @@ fn payload_error(error: PayloadError) -> BodyError {
         PayloadError::Overflow => BodyError::TooLarge,
         _ => BodyError::Incomplete,
     }
+}
+
+/// Whether the body is said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let named = named.and_then(|text| text.split(';').next());
+    named.is_some_and(|named| named.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Content-Length, if there is one.

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use futures::stream;
 use haulier_wire::encoding::from_base64;
 use haulier_wire::legacy::{PayloadRequest, PayloadRequestError, PayloadUploaded};
-use haulier_wire::{ProblemType, TransferId};
+use haulier_wire::limit::MAX_UPLOAD_JSON_BYTES;
+use haulier_wire::{Problem, ProblemType, TransferId};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,9 +22,10 @@ use super::client::{reader, writer};
 use super::path::transfer_id;
 use super::problem::HttpError;
 use super::{Service, body};
-use crate::transfer::payload::PayloadBody;
+use crate::transfer::payload::{Json, PayloadBody};
 use crate::transfer::permission::Standing;
-use crate::transfer::{Refusal, Token};
+use crate::transfer::upload::BodyError;
+use crate::transfer::{Refusal, Token, TransferError};
 
 pub(super) use words::Spoken;
 use words::in_its_words;
@@ -59,20 +61,40 @@ pub(super) async fn upload(
 ) -> Result<HttpResponse, HttpError> {
     let id = transfer_id(&request)?;
     let writer = writer(&request)?;
-    let stored = if query.data.is_empty() {
+    let (expected, stored) = if query.data.is_empty() {
         let announced = body::announced(&request)?;
-        let expected = PayloadBody { announced, may_be_json: true };
+        let json = if body::is_json(request.headers()) { Json::Said } else { Json::Perhaps };
+        let expected = PayloadBody { announced, json };
         let body = body::stream_of_any_length(payload, service.transfers.limits().client_timeout);
-        service.transfers.upload_payload(id, &writer, expected, body).await
+        (expected, service.transfers.upload_payload(id, &writer, expected, body).await)
     } else {
         let invalid = || HttpError::new(ProblemType::InvalidRequest, "data must be the payload in base64.");
         let bytes = from_base64(&query.data).ok_or_else(invalid)?;
-        let expected = PayloadBody { announced: Some(bytes.len() as u64), may_be_json: false };
+        let expected = PayloadBody { announced: Some(bytes.len() as u64), json: Json::No };
         let body = stream::iter([Ok(Bytes::from(bytes))]);
-        service.transfers.upload_payload(id, &writer, expected, body).await
+        (expected, service.transfers.upload_payload(id, &writer, expected, body).await)
     };
-    let size = stored.map_err(|error| in_its_words(Spoken::Upload, Some(id), error))?;
+    let size = stored.map_err(|error| match error {
+        TransferError::Body(BodyError::TooLarge) => too_large(expected, service.transfers.most_unannounced()),
+        error => in_its_words(Spoken::Upload, Some(id), error),
+    })?;
     Ok(HttpResponse::Ok().json(PayloadUploaded { status: "uploaded".to_owned(), transfer_id: id, size }))
+}
+
+/// Says what would help.
+fn too_large(expected: PayloadBody, most_unannounced: u64) -> HttpError {
+    if expected.json == Json::Said {
+        let detail = format!(
+            "The body is longer than announced or accepted. JSON with the payload inside may have {MAX_UPLOAD_JSON_BYTES} \
+             bytes: send a longer payload as application/octet-stream."
+        );
+        return HttpError::new(ProblemType::BodyTooLarge, detail);
+    }
+    if expected.announced.is_some() {
+        return TransferError::from(BodyError::TooLarge).into();
+    }
+    let detail = format!("A body without a Content-Length may have {most_unannounced} bytes here.");
+    Problem { max_bytes: Some(most_unannounced), ..Problem::new(ProblemType::BodyTooLarge).with_detail(detail) }.into()
 }
 
 /// The payload as base64 in JSON, encoded as it is read.
@@ -179,6 +201,6 @@ pub(super) fn is_create_of_payload(body: &[u8]) -> bool {
 }
 
 /// Says what goes wrong with this transfer as [`in_its_words`] does.
-pub(super) fn spoken(id: TransferId, spoken: Spoken) -> impl Fn(crate::transfer::TransferError) -> HttpError {
+pub(super) fn spoken(id: TransferId, spoken: Spoken) -> impl Fn(TransferError) -> HttpError {
     move |error| in_its_words(spoken, Some(id), error)
 }

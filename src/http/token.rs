@@ -68,12 +68,13 @@ pub(super) fn in_query(request: &HttpRequest) -> Result<Option<Token>, HttpError
     text.map(|text| token(&text)).transpose()
 }
 
-/// The token in a header of its own.
+/// The token in a header of its own. An empty access token is none: the older system's pages send the header always.
 ///
 /// # Errors
 /// As [`presented`].
 pub(super) fn named(request: &HttpRequest, name: &str) -> Result<Option<Token>, HttpError> {
-    single(request, name)?.map(token).transpose()
+    let text = single(request, name)?.filter(|text| !text.is_empty() || name != header::ACCESS_TOKEN);
+    text.map(token).transpose()
 }
 
 fn bearer(request: &HttpRequest) -> Result<Option<Token>, HttpError> {

@@ -27,7 +27,10 @@ pub struct PayloadRecord {
 #[async_trait]
 pub trait PayloadStore: Debug + Send + Sync {
     /// Lets an upload count. `false` when the transfer is not pending, has ended, or another upload counts than the
-    /// caller has seen.
+    /// caller has seen: it never counted then, not for a moment.
+    ///
+    /// # Errors
+    /// After one nobody knows whether the upload counts, or did: its blob must stay.
     async fn record_payload(&self, record: &PayloadRecord) -> Result<bool, StoreError>;
 
     /// Freezes a pending payload for which `upload` counts and whose expiry is still `expiry`, from which `expires_at`

@@ -44,6 +44,5 @@ fn line(finding: &Finding) -> String {
         Outcome::Repaired => "repaired".to_owned(),
         Outcome::Failed(reason) => format!("the repair failed: {reason}"),
     };
-    // A foreign name may hold anything: it must not draw on the terminal.
-    line.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text::plain(&line)
 }

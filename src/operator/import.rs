@@ -17,10 +17,9 @@ pub(super) async fn run(
     dry: bool,
 ) -> anyhow::Result<ExitCode> {
     let progress = Progress::default();
-    let report = |remark: &Remark| match (json, remark.imported) {
-        (true, _) => say(&serde_json::to_string(remark).unwrap_or_default()),
-        (false, true) => say(&format!("{}: {}", remark.transfer_id, remark.reason)),
-        (false, false) => say(&format!("{} is not taken: {}", remark.transfer_id, remark.reason)),
+    let report = |remark: &Remark| match remark {
+        _ if json => say(&serde_json::to_string(remark).unwrap_or_default()),
+        _ => say(&text::plain(&line(remark))),
     };
     let mut importing = std::pin::pin!(transfers.import(source, dry, &progress, &report));
     let done = loop {
@@ -36,14 +35,23 @@ pub(super) async fn run(
         say(&words(&imported, dry));
     }
     done?;
-    Ok(if imported.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    Ok(if imported.failed + imported.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+fn line(remark: &Remark) -> String {
+    match remark {
+        Remark::Transfer { transfer_id, imported: true, reason } => format!("{transfer_id}: {reason}"),
+        Remark::Transfer { transfer_id, reason, .. } => format!("{transfer_id} is not taken: {reason}"),
+        Remark::Unreadable { unreadable, reason } => format!("{unreadable} cannot be looked at: {reason}"),
+    }
 }
 
 fn words(all: &Imported, dry: bool) -> String {
-    let Imported { found, imported, without_end, known, over, failed, bytes } = *all;
+    let Imported { found, imported, without_end, known, over, failed, unreadable, bytes } = *all;
     let (taken, bytes) = (if dry { "to take" } else { "taken" }, text::bytes(bytes));
     format!(
         "found {found} transfers: {imported} {taken} ({bytes}; {without_end} of them had no end), {known} known, \
-         {over} over, {failed} not taken"
+         {over} over, {failed} not taken{}",
+        if unreadable == 0 { String::new() } else { format!("; {unreadable} folders could not be looked at") }
     )
 }

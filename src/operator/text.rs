@@ -1,4 +1,9 @@
-//! Numbers as people read them.
+//! Numbers and foreign names as people read them.
+
+/// A foreign name may hold anything: it must not draw on the terminal.
+pub(super) fn plain(line: &str) -> String {
+    line.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
 
 /// Bytes in the largest unit that leaves a digit before the point.
 pub(super) fn bytes(bytes: u64) -> String {

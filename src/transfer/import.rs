@@ -5,7 +5,9 @@
 
 mod meta;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -18,7 +20,7 @@ use crate::metadata::{Expiry, Payload, PayloadUpload, Restored, Shape, StoredSta
 use crate::store::StoreError;
 use meta::{LegacyMeta, Refused, Wanted};
 
-pub use crate::blob::foreign::{ForeignObject, ForeignStore};
+pub use crate::blob::foreign::{ForeignObject, ForeignStore, Found};
 
 /// Transfers that are copied at the same time.
 const TRANSFERS_AT_ONCE: usize = 4;
@@ -34,6 +36,7 @@ pub struct Progress {
     known: AtomicU64,
     over: AtomicU64,
     failed: AtomicU64,
+    unreadable: AtomicU64,
     bytes: AtomicU64,
 }
 
@@ -52,19 +55,32 @@ pub struct Imported {
     pub over: u64,
     /// Those that could not be taken.
     pub failed: u64,
+    /// Folders and the like of the source that could not be looked at.
+    pub unreadable: u64,
     /// Bytes of payloads that were taken, or would be.
     pub bytes: u64,
 }
 
-/// Something to be said of one transfer.
+/// Something to be said.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Remark {
-    /// The transfer.
-    pub transfer_id: TransferId,
-    /// Whether it was taken all the same.
-    pub imported: bool,
-    /// What is to be said.
-    pub reason: String,
+#[serde(untagged)]
+pub enum Remark {
+    /// Of one transfer.
+    Transfer {
+        /// Which.
+        transfer_id: TransferId,
+        /// Whether it was taken all the same.
+        imported: bool,
+        /// What is to be said.
+        reason: String,
+    },
+    /// Of a folder and the like that could not be looked at.
+    Unreadable {
+        /// Its name in the source.
+        unreadable: String,
+        /// What the system says.
+        reason: String,
+    },
 }
 
 impl Progress {
@@ -79,6 +95,7 @@ impl Progress {
             known: read(&self.known),
             over: read(&self.over),
             failed: read(&self.failed),
+            unreadable: read(&self.unreadable),
             bytes: read(&self.bytes),
         }
     }
@@ -91,6 +108,8 @@ struct Run<'r> {
     dry: bool,
     progress: &'r Progress,
     report: &'r (dyn Fn(&Remark) + Send + Sync),
+    /// What was known, was taken or is being copied: an id that comes again is of another transfer, or a copy.
+    met: Mutex<HashSet<TransferId>>,
 }
 
 impl Transfers {
@@ -106,10 +125,21 @@ impl Transfers {
         progress: &Progress,
         report: &(dyn Fn(&Remark) + Send + Sync),
     ) -> Result<(), StoreError> {
-        let run = Run { transfers: self, source, dry, progress, report };
-        let found = source.objects().try_filter_map(async |object| {
-            let folder = transfer_folder(&object.name).map(|(folder, id)| (folder.to_owned(), id));
-            Ok(folder.map(|(folder, id)| (folder, id, object)))
+        if !dry {
+            // No server may ever have run since the last command was killed.
+            self.sweep_abandoned().await?;
+        }
+        let run = Run { transfers: self, source, dry, progress, report, met: Mutex::default() };
+        let found = source.objects().try_filter_map(async |found| match found {
+            Found::Object(object) => {
+                let folder = transfer_folder(&object.name).map(|(folder, id)| (folder.to_owned(), id));
+                Ok(folder.map(|(folder, id)| (folder, id, object)))
+            }
+            Found::Unreadable { name, why } => {
+                progress.unreadable.fetch_add(1, Ordering::Relaxed);
+                report(&Remark::Unreadable { unreadable: name, reason: why });
+                Ok(None)
+            }
         });
         found
             .try_for_each_concurrent(TRANSFERS_AT_ONCE, async |(folder, id, meta)| run.take(&folder, id, &meta).await)
@@ -120,69 +150,97 @@ impl Transfers {
 impl Run<'_> {
     async fn take(&self, folder: &str, id: TransferId, meta: &ForeignObject) -> Result<(), StoreError> {
         let add = |count: &AtomicU64, more| count.fetch_add(more, Ordering::Relaxed);
-        add(&self.progress.found, 1);
-        if self.transfers.metadata.transfer(id).await?.is_some() {
-            add(&self.progress.known, 1);
-            return Ok(());
-        }
-        let say = |imported, reason: String| (self.report)(&Remark { transfer_id: id, imported, reason });
-        let wanted = match self.wanted(id, meta).await? {
-            Ok(wanted) => wanted,
-            Err(refused) => {
-                let is_over = matches!(refused, Refused::Over(_));
-                add(if is_over { &self.progress.over } else { &self.progress.failed }, 1);
-                say(false, refused.to_string());
-                return Ok(());
+        let say = |imported, reason| (self.report)(&Remark::Transfer { transfer_id: id, imported, reason });
+        let progress = self.progress;
+        add(&progress.found, 1);
+        match self.outcome(folder, id, meta).await? {
+            Outcome::Taken { len, wanted } => {
+                let expected = wanted.file_size.saturating_add(SEALED_OVERHEAD_BYTES);
+                if len != expected {
+                    let announced = format!("sealed, what its sender announced has {expected}");
+                    say(true, format!("its payload has {len} bytes; {announced}"));
+                }
+                if wanted.has_strange_delete_auth_hash {
+                    say(true, "its delete_auth_hash is no hash: as there, nobody can delete it".to_owned());
+                }
+                add(&progress.imported, 1);
+                add(&progress.endless, u64::from(wanted.expires_at.is_none()));
+                add(&progress.bytes, len);
             }
-        };
-        let payload = format!("{folder}payload");
-        let Some(len) = self.source.len(&payload).await? else {
-            add(&self.progress.failed, 1);
-            say(false, "its payload is missing".to_owned());
-            return Ok(());
-        };
-        if !self.dry {
-            match self.copy(id, &payload, len, &wanted).await? {
-                Copied::Taken => {}
-                Copied::Known => {
-                    add(&self.progress.known, 1);
-                    return Ok(());
-                }
-                Copied::Failed(reason) => {
-                    add(&self.progress.failed, 1);
-                    say(false, reason);
-                    return Ok(());
-                }
+            Outcome::Known => drop(add(&progress.known, 1)),
+            Outcome::Over(reason) => {
+                add(&progress.over, 1);
+                say(false, reason.to_owned());
+            }
+            Outcome::Failed(reason) => {
+                add(&progress.failed, 1);
+                say(false, reason);
             }
         }
-        let expected = wanted.file_size.saturating_add(SEALED_OVERHEAD_BYTES);
-        if len != expected {
-            say(true, format!("its payload has {len} bytes; sealed, what its sender announced has {expected}"));
-        }
-        add(&self.progress.imported, 1);
-        add(&self.progress.endless, u64::from(wanted.expires_at.is_none()));
-        add(&self.progress.bytes, len);
         Ok(())
     }
 
-    async fn wanted(&self, id: TransferId, meta: &ForeignObject) -> Result<Result<Wanted, Refused>, StoreError> {
-        if meta.len > MAX_META_BYTES {
-            return Ok(Err(Refused::Wrong("meta.json is too long")));
+    async fn outcome(&self, folder: &str, id: TransferId, meta: &ForeignObject) -> Result<Outcome, StoreError> {
+        let is_known = self.transfers.metadata.transfer(id).await?.is_some();
+        if is_known && self.met().insert(id) {
+            return Ok(Outcome::Known);
         }
-        let Some(content) = self.source.read(&meta.name, 0..meta.len).await? else {
-            return Ok(Err(Refused::Wrong("meta.json was changed while it was read")));
+        let found = match self.meta(meta).await? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Outcome::Failed(reason)),
         };
-        let pieces: Vec<Bytes> = content.try_collect().await?;
-        let Ok(found) = serde_json::from_slice::<LegacyMeta>(&pieces.concat()) else {
-            return Ok(Err(Refused::Wrong("meta.json is not what the older system writes")));
+        let wanted = match found.check(id, self.transfers.clock.now()) {
+            Ok(wanted) => wanted,
+            Err(Refused::Over(reason)) => return Ok(Outcome::Over(reason)),
+            Err(Refused::Wrong(reason)) => return Ok(Outcome::Failed(reason.to_owned())),
         };
-        Ok(found.check(id, self.transfers.clock.now()))
+        let payload = format!("{folder}payload");
+        let len = match of_one(self.source.len(&payload).await)? {
+            Ok(Some(len)) => len,
+            Ok(None) => return Ok(Outcome::Failed("its payload is missing".to_owned())),
+            Err(why) => return Ok(Outcome::Failed(format!("its payload cannot be read: {why}"))),
+        };
+        if is_known || !self.met().insert(id) {
+            return Ok(Outcome::Failed(format!("the source has its id twice, and {folder} is the second")));
+        }
+        if self.dry {
+            return Ok(Outcome::Taken { len, wanted });
+        }
+        Ok(match self.copy(id, &payload, len, &wanted).await? {
+            Copied::Taken => Outcome::Taken { len, wanted },
+            Copied::Known => Outcome::Known,
+            Copied::Failed(reason) => {
+                self.met().remove(&id);
+                Outcome::Failed(reason)
+            }
+        })
+    }
+
+    fn met(&self) -> MutexGuard<'_, HashSet<TransferId>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a meta.json, or says why that is none.
+    async fn meta(&self, meta: &ForeignObject) -> Result<Result<LegacyMeta, String>, StoreError> {
+        if meta.len > MAX_META_BYTES {
+            return Ok(Err("meta.json is too long".to_owned()));
+        }
+        let content = match of_one(self.source.read(&meta.name, 0..meta.len).await)? {
+            Ok(Some(content)) => content.try_collect::<Vec<Bytes>>().await,
+            Ok(None) => return Ok(Err("meta.json was changed while it was read".to_owned())),
+            Err(why) => return Ok(Err(format!("meta.json cannot be read: {why}"))),
+        };
+        let Ok(pieces) = content else { return Ok(Err("meta.json cannot be read to its end".to_owned())) };
+        let found = serde_json::from_slice(&pieces.concat());
+        Ok(found.map_err(|_| "meta.json is not what the older system writes".to_owned()))
     }
 
     async fn copy(&self, id: TransferId, name: &str, len: u64, wanted: &Wanted) -> Result<Copied, StoreError> {
         let (blobs, metadata) = (&self.transfers.blobs, &self.transfers.metadata);
-        let Some(mut content) = self.source.read(name, 0..len).await? else {
-            return Ok(Copied::Failed("its payload was changed while it was read".to_owned()));
+        let mut content = match of_one(self.source.read(name, 0..len).await)? {
+            Ok(Some(content)) => content,
+            Ok(None) => return Ok(Copied::Failed("its payload was changed while it was read".to_owned())),
+            Err(why) => return Ok(Copied::Failed(format!("its payload cannot be read: {why}"))),
         };
         let upload_id = self.transfers.new_upload();
         let mut staged = blobs.stage(BlobKey::Payload(id, upload_id), Expected::Exactly(len)).await?;
@@ -253,6 +311,28 @@ impl Run<'_> {
             completed_at: Some(in_milliseconds(wanted.completed_at)),
             is_swept: false,
         }
+    }
+}
+
+/// What came of one transfer.
+enum Outcome {
+    /// It was taken, or would be.
+    Taken {
+        /// Bytes of its payload.
+        len: u64,
+        wanted: Wanted,
+    },
+    Known,
+    Over(&'static str),
+    Failed(String),
+}
+
+/// Tells what is wrong with one object, as the system says it, from a source that is away.
+fn of_one<T>(asked: Result<T, StoreError>) -> Result<Result<T, String>, StoreError> {
+    match asked {
+        Ok(found) => Ok(Ok(found)),
+        Err(error @ StoreError::Unavailable(_)) => Err(error),
+        Err(error) => Ok(Err(error.damaged_file().unwrap_or_else(|| "the store refuses it".to_owned()))),
     }
 }
 

@@ -19,9 +19,19 @@ use crate::metadata::{PayloadUpload, StoredState, Transfer};
 use crate::store::{StoreError, UploadId};
 
 pub(super) use under_way::UnderWay;
-pub use upload::PayloadBody;
+pub use upload::{Json, PayloadBody};
 
 impl Transfers {
+    /// Whether there is such a transfer and it has a payload instead of chunks.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn is_payload(&self, id: TransferId) -> Result<bool, StoreError> {
+        // No other id has one, and most need no look.
+        let is_possible = id.is_legacy();
+        Ok(is_possible && self.metadata.transfer(id).await?.is_some_and(|transfer| transfer.shape.payload().is_some()))
+    }
+
     /// Finds a pending transfer that takes a payload.
     async fn takes_payload(&self, id: TransferId) -> Result<Transfer, TransferError> {
         let transfer = self.metadata.transfer(id).await?.ok_or(TransferError::NotFound)?;

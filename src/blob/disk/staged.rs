@@ -1,9 +1,10 @@
 //! A file on its way in: bytes are written while the next ones arrive, then synced, then handed to the publisher.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IoSlice, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -154,6 +155,27 @@ impl Drop for StagedFile {
             Err(_) => remove(),
         }
     }
+}
+
+/// Removes the files whose names begin with `prefix` and that were not written to since `before`; returns how many.
+pub(super) fn remove_older(staging: &Path, prefix: &str, before: SystemTime) -> io::Result<u64> {
+    let mut removed = 0;
+    for entry in fs::read_dir(staging)? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            continue;
+        }
+        match entry.metadata().and_then(|metadata| metadata.modified()) {
+            Ok(modified) if modified < before => {
+                remove_file(&entry.path())?;
+                removed += 1;
+            }
+            // Published meanwhile.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(removed)
 }
 
 fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::super::contract;
 use super::*;
+use crate::entropy::SystemEntropy;
 
 fn staging(root: &Path) -> usize {
     fs::read_dir(root.join("staging")).expect("a folder").count()
@@ -44,15 +45,48 @@ async fn staging_is_emptied_at_start_and_after_every_blob() {
 #[tokio::test]
 async fn beside_a_server_nothing_is_locked_or_emptied() {
     let folder = tempfile::TempDir::new().expect("a folder");
-    DiskStore::open_beside(folder.path()).expect_err("no server was ever here");
+    DiskStore::open_beside(folder.path(), &SystemEntropy).expect_err("no server was ever here");
     let server = DiskStore::open(folder.path()).expect("opens");
     let key = BlobKey::Meta(TransferId::from_random_bytes([1; 16]));
     let staged = server.stage(key, Expected::Exactly(1)).await.expect("staged");
-    let beside = DiskStore::open_beside(folder.path()).expect("opens beside it");
+    let beside = DiskStore::open_beside(folder.path(), &SystemEntropy).expect("opens beside it");
     assert_eq!(staging(folder.path()), 1);
     beside.put(key, Bytes::from_static(b"{}")).await.expect("names of staged files never meet");
     assert_eq!(server.len(key).await.expect("answered"), Some(2));
     drop(staged);
+}
+
+/// In containers each of them is process 1.
+#[tokio::test]
+async fn commands_with_the_same_process_id_never_meet_in_staging() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    drop(DiskStore::open(folder.path()).expect("opens"));
+    let key = BlobKey::Meta(TransferId::from_random_bytes([1; 16]));
+    let beside = || DiskStore::open_beside(folder.path(), &SystemEntropy).expect("opens beside it");
+    let (killed, next) = (beside(), beside());
+    std::mem::forget(killed.stage(key, Expected::Exactly(1)).await.expect("staged"));
+    next.put(key, Bytes::from_static(b"{}")).await.expect("put");
+}
+
+#[tokio::test]
+async fn what_a_killed_command_left_goes_after_a_while_and_nothing_else() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let server = DiskStore::open(folder.path()).expect("opens");
+    let beside = DiskStore::open_beside(folder.path(), &SystemEntropy).expect("opens beside it");
+    let key = BlobKey::Meta(TransferId::from_random_bytes([1; 16]));
+    let of_server = server.stage(key, Expected::Exactly(1)).await.expect("staged");
+    std::mem::forget(beside.stage(key, Expected::Exactly(1)).await.expect("staged"));
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    for entry in fs::read_dir(folder.path().join("staging")).expect("a folder") {
+        let file = File::options().write(true).open(entry.expect("an entry").path()).expect("opens");
+        file.set_modified(long_ago).expect("set");
+    }
+    let under_way = beside.stage(key, Expected::Exactly(1)).await.expect("staged");
+    let at = |seconds| Timestamp::from_second(seconds).expect("in range");
+    assert_eq!(server.remove_abandoned(at(1_700_000_000)).await.expect("looked"), 0, "not older than that");
+    assert_eq!(server.remove_abandoned(at(1_700_000_001)).await.expect("removed"), 1);
+    assert_eq!(staging(folder.path()), 2, "what is under way stays");
+    drop((of_server, under_way));
 }
 
 #[tokio::test]

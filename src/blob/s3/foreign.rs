@@ -8,17 +8,17 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::{S3Store, listing, read};
 use crate::blob::ByteStream;
-use crate::blob::foreign::{ForeignObject, ForeignStore};
+use crate::blob::foreign::{ForeignObject, ForeignStore, Found};
 use crate::store::StoreError;
 
 #[async_trait]
 impl ForeignStore for S3Store {
-    fn objects(&self) -> BoxStream<'static, Result<ForeignObject, StoreError>> {
+    fn objects(&self) -> BoxStream<'static, Result<Found, StoreError>> {
         let prefix = self.bucket.prefix.clone();
         let objects = |page: listing::Page| {
             let named = page.contents().iter().filter_map(|object| {
                 let len = u64::try_from(object.size()?).ok()?;
-                Some(Ok(ForeignObject { name: listing::decoded(object.key()?), len }))
+                Some(Ok(Found::Object(ForeignObject { name: listing::decoded(object.key()?), len })))
             });
             stream::iter(named.collect::<Vec<_>>())
         };

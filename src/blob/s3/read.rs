@@ -1,9 +1,10 @@
-//! An object on its way out: streamed as it comes, and taken up again where a connection broke.
+//! An object on its way out: streamed as it comes, and taken up again where a connection broke, if it is still the same.
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use aws_sdk_s3::primitives::ByteStream as ObjectStream;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -29,20 +30,36 @@ pub(super) async fn open(
         let is_there = bucket.len(&name).await?.is_some_and(|len| len >= range.end);
         return Ok(is_there.then(|| stream::empty().boxed()));
     }
-    match get(&bucket, &name, &range).await {
-        Ok(arriving) => Ok(Some(Reader { bucket, name, rest: range, arriving: Some(arriving), breaks: 0 }.stream())),
+    match get(&bucket, &name, &range, None).await {
+        Ok(Answer { arriving, e_tag }) => {
+            Ok(Some(Reader { bucket, name, rest: range, e_tag, arriving: Some(arriving), breaks: 0 }.stream()))
+        }
         Err(Failure::Absent) => Ok(None),
         Err(failure) => Err(failure.into()),
     }
 }
 
-async fn get(bucket: &Bucket, name: &str, range: &Range<u64>) -> Result<ObjectStream, Failure> {
+struct Answer {
+    arriving: ObjectStream,
+    e_tag: Option<String>,
+}
+
+/// Asks for a range of an object; with `same`, an ETag, of that one alone.
+async fn get(bucket: &Bucket, name: &str, range: &Range<u64>, same: Option<&str>) -> Result<Answer, Failure> {
     let request = || async {
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
-        let answer = bucket.client.get_object().bucket(&bucket.name).key(name).range(bytes).send().await?;
+        let request = bucket.client.get_object().bucket(&bucket.name).key(name).range(bytes);
+        let answer = request.set_if_match(same.map(str::to_owned)).send().await?;
+        // Not every store looks at the condition.
+        if same.is_some() && same != answer.e_tag() {
+            return Err(Failure::Refused(anyhow!("the object was changed while it was read")));
+        }
         let len = answer.content_length().and_then(|len| u64::try_from(len).ok());
         // The object is shorter than the range asks for.
-        if len == Some(range.end - range.start) { Ok(answer.body) } else { Err(Failure::Absent) }
+        if len != Some(range.end - range.start) {
+            return Err(Failure::Absent);
+        }
+        Ok(Answer { e_tag: answer.e_tag().map(str::to_owned), arriving: answer.body })
     };
     bucket.retry.ask(request).await
 }
@@ -51,6 +68,8 @@ struct Reader {
     bucket: Arc<Bucket>,
     name: String,
     rest: Range<u64>,
+    /// Of the first answer: the others must be of the same object.
+    e_tag: Option<String>,
     arriving: Option<ObjectStream>,
     breaks: u32,
 }
@@ -72,8 +91,8 @@ impl Reader {
             let mut arriving = match self.arriving.take() {
                 Some(arriving) => arriving,
                 None => {
-                    let again = get(&self.bucket, &self.name, &self.rest).await;
-                    again.map_err(|failure| io::Error::other(StoreError::from(failure)))?
+                    let again = get(&self.bucket, &self.name, &self.rest, self.e_tag.as_deref()).await;
+                    again.map_err(|failure| io::Error::other(StoreError::from(failure)))?.arriving
                 }
             };
             match self.piece(&mut arriving).await {

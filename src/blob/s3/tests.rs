@@ -22,6 +22,7 @@ use crate::entropy::SystemEntropy;
 use object_store::ObjectStore;
 
 mod payload;
+mod read;
 
 const MIB: usize = 1 << 20;
 

@@ -1,18 +1,29 @@
-//! Payloads in Postgres. A second try whose first one was done finds nothing to do; whoever asked looks at the row then.
+//! Payloads in Postgres. A second try whose first one was done finds nothing to do.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::anyhow;
 use async_trait::async_trait;
 use haulier_wire::{Timestamp, TransferId};
 use sqlx::{Connection as _, Postgres};
 
 use super::{PostgresStore, sql};
-use crate::metadata::{Expiry, PayloadRecord, PayloadStore};
+use crate::metadata::{Expiry, MetadataStore as _, PayloadRecord, PayloadStore};
 use crate::store::{StoreError, UploadId};
 
 #[async_trait]
 impl PayloadStore for PostgresStore {
     async fn record_payload(&self, record: &PayloadRecord) -> Result<bool, StoreError> {
-        let once = || async { self.execute(sql::payload::record_payload::<Postgres>(record)?).await };
-        Ok(self.retry.run(once).await? == 1)
+        let tries = AtomicU32::new(0);
+        let once = || {
+            tries.fetch_add(1, Ordering::Relaxed);
+            async { self.execute(sql::payload::record_payload::<Postgres>(record)?).await }
+        };
+        match (self.retry.run(once).await?, tries.into_inner()) {
+            (1, _) => Ok(true),
+            (_, 1) => Ok(false),
+            _ => self.counts_after_all(record).await,
+        }
     }
 
     async fn complete_payload(
@@ -28,6 +39,16 @@ impl PayloadStore for PostgresStore {
 }
 
 impl PostgresStore {
+    /// An earlier try may have been done and its answer lost. Where the upload does not count now, another one may have
+    /// seen it counting and taken its place: that is no `false`, which would let its writer try once more.
+    async fn counts_after_all(&self, record: &PayloadRecord) -> Result<bool, StoreError> {
+        let row = self.transfer(record.transfer_id).await?;
+        match row.and_then(|row| row.payload_upload()) {
+            Some(upload) if upload == record.upload => Ok(true),
+            _ => Err(StoreError::unavailable(anyhow!("nobody knows whether an upload counted for a while"))),
+        }
+    }
+
     async fn complete_payload_once(
         &self,
         id: TransferId,

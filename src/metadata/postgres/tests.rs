@@ -13,6 +13,8 @@ use super::*;
 use crate::entropy::SystemEntropy;
 use cluster::{Postgres, TestDatabase};
 
+mod lost_answer;
+
 #[expect(dead_code, reason = "tests/it needs more of it")]
 #[path = "../../../tests/it/harness/postgres.rs"]
 mod cluster;

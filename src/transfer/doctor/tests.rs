@@ -52,6 +52,9 @@ impl BlobStore for Busy {
     async fn stage(&self, key: BlobKey, expected: Expected) -> Result<Box<dyn StagedBlob>, StoreError> {
         self.disk.stage(key, expected).await
     }
+    fn most_unannounced(&self) -> u64 {
+        self.disk.most_unannounced()
+    }
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         self.disk.put(key, bytes).await
     }

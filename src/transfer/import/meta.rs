@@ -52,6 +52,8 @@ pub(super) struct Wanted {
     /// None: it never ends there.
     pub(super) expires_at: Option<Timestamp>,
     pub(super) delete_auth_hash: Option<TokenHash>,
+    /// There was one, which no token can match: the older system compares with a hash in lowercase digits.
+    pub(super) has_strange_delete_auth_hash: bool,
 }
 
 /// Why a transfer is not taken.
@@ -100,10 +102,8 @@ impl LegacyMeta {
         if expires_at.is_some_and(|at| at <= now) {
             return Err(Refused::Over("it has expired"));
         }
-        let delete_auth_hash = match &*self.delete_auth_hash {
-            "" => None,
-            text => Some(text.parse().map_err(|_| Refused::Wrong("delete_auth_hash is no hash"))?),
-        };
+        let delete_auth_hash = self.delete_auth_hash.parse().ok();
+        let has_strange_delete_auth_hash = delete_auth_hash.is_none() && !self.delete_auth_hash.is_empty();
         let content_type_hint = self.hint();
         let auto_delete = self.auto_delete;
         Ok(Wanted {
@@ -116,6 +116,7 @@ impl LegacyMeta {
             auto_delete,
             expires_at,
             delete_auth_hash,
+            has_strange_delete_auth_hash,
         })
     }
 

@@ -43,8 +43,14 @@ impl Transfers {
                     transfer = found;
                     continue;
                 }
-                // Our meta.json may have overwritten the winner's.
-                Liveness::Completed | Liveness::Exhausted => return Ok(response(&self.save_latest(found, now).await?)),
+                // Our meta.json may have overwritten the winner's; or the winner was us, and the answer was lost.
+                Liveness::Completed | Liveness::Exhausted => {
+                    let saved = self.save_latest(found, now).await?;
+                    if let Some(frozen) = saved.payload_upload() {
+                        self.forget_other_uploads(id, frozen).await;
+                    }
+                    return Ok(response(&saved));
+                }
                 Liveness::Deleted => TransferError::Deleted,
                 Liveness::Expired => TransferError::Expired,
             };

@@ -25,8 +25,19 @@ const MAX_RECORD_TRIES: usize = 100;
 pub struct PayloadBody {
     /// Content-Length, if there is one.
     pub announced: Option<u64>,
-    /// Whether a body that begins with `{` may be JSON with the payload inside.
-    pub may_be_json: bool,
+    /// What it is said to be.
+    pub json: Json,
+}
+
+/// Whether a body may be JSON with the payload inside, if it begins with `{`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// It is the payload.
+    No,
+    /// Nobody says it: what is too long for it is the payload.
+    Perhaps,
+    /// It is said to be JSON: what is too long for it was never meant to be the payload.
+    Said,
 }
 
 /// What has arrived.
@@ -54,7 +65,10 @@ impl Transfers {
     {
         let transfer = self.takes_payload(id).await?;
         self.check_writer(&transfer, writer).await?;
-        let most = self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES);
+        let most = match expected.announced {
+            Some(_) => self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES),
+            None => self.most_unannounced(),
+        };
         if expected.announced.is_some_and(|len| len > most) {
             return Err(BodyError::TooLarge.into());
         }
@@ -64,9 +78,8 @@ impl Transfers {
         let upload = self.new_upload();
         let len = expected.announced.map_or(Expected::AtMost(most), Expected::Exactly);
         let mut staged = self.blobs.stage(BlobKey::Payload(id, upload), len).await?;
-        let mut received =
-            self.receive(&mut *staged, (id, upload), body, expected.announced.ok_or(most), &mut share).await?;
-        received.looks_like_json &= expected.may_be_json;
+        let announced = expected.announced.ok_or(most);
+        let received = self.receive(&mut *staged, (id, upload), body, (announced, expected.json), &mut share).await?;
         // From here on the client may go: a published blob is recorded, or removed.
         let transfers = self.clone();
         let settled = tokio::spawn(async move { transfers.settle_payload(id, received, staged, share).await });
@@ -80,7 +93,7 @@ impl Transfers {
         staged: &mut dyn StagedBlob,
         (transfer, id): (TransferId, UploadId),
         mut body: S,
-        announced: Result<u64, u64>,
+        (announced, json): (Result<u64, u64>, Json),
         share: &mut Share,
     ) -> Result<Received, TransferError>
     where
@@ -98,6 +111,10 @@ impl Transfers {
                 self.recount(transfer, share.set(len)).await?;
             }
             first = first.or_else(|| piece.first().copied());
+            let is_json = json == Json::Said && first == Some(b'{');
+            if is_json && announced.unwrap_or(len) > MAX_UPLOAD_JSON_BYTES {
+                return Err(BodyError::TooLarge.into());
+            }
             blake3.update(&piece);
             staged.write(piece).await?;
         }
@@ -105,7 +122,14 @@ impl Transfers {
             return Err(BodyError::Incomplete.into());
         }
         let upload = PayloadUpload { id, len, blake3: blake3.finalize().into() };
-        Ok(Received { upload, looks_like_json: first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES })
+        let looks_like_json = json != Json::No && first == Some(b'{') && len <= MAX_UPLOAD_JSON_BYTES;
+        Ok(Received { upload, looks_like_json })
+    }
+
+    /// Longest payload whose upload does not announce its length.
+    #[must_use]
+    pub fn most_unannounced(&self) -> u64 {
+        self.limits.max_file_bytes.min(MAX_PAYLOAD_BYTES).min(self.blobs.most_unannounced())
     }
 
     async fn settle_payload(
@@ -131,13 +155,12 @@ impl Transfers {
     }
 
     /// Lets a published upload count instead of whichever did.
+    ///
+    /// After an error of the database the blob stays, because it may be the one that counts, or have been seen counting:
+    /// complete removes it if it is not, or the end of the transfer does.
     async fn count_upload(&self, id: TransferId, upload: PayloadUpload) -> Result<(), TransferError> {
         for _ in 0..MAX_RECORD_TRIES {
             let seen = self.metadata.transfer(id).await?.and_then(|transfer| transfer.payload_upload());
-            if seen == Some(upload) {
-                // The answer to an earlier try was lost.
-                return Ok(());
-            }
             match self.takes_payload(id).await {
                 Ok(_) => {}
                 Err(TransferError::Store(error)) => return Err(error.into()),

@@ -52,6 +52,99 @@ async fn json_with_the_payload_inside_is_unwrapped_and_nothing_else() {
     assert_eq!(payloads.count(), 7, "one for each transfer");
 }
 
+/// Its sender would find JSON where the payload should be, and a 200 that said nothing of it.
+#[tokio::test]
+async fn what_is_said_to_be_json_and_is_too_long_for_it_is_refused() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let id = create(&http, &json!({})).await;
+    let with = |media_type: &str, body: reqwest::Body| {
+        let request = http.post(&format!("/api/transfers/upload/{id}"));
+        Reply::to(request.header("content-type", media_type).body(body))
+    };
+    let json_of = |len: usize| {
+        let mut body = br#"{"data":""#.to_vec();
+        body.resize(len - 2, b'A');
+        [body, br#""}"#.to_vec()].concat()
+    };
+    let unannounced = |body: Vec<u8>| reqwest::Body::wrap_stream(stream_of(body));
+    let (most, longer) = (json_of(8 << 20), json_of((8 << 20) + 1));
+    for media_type in ["application/json", "Application/JSON; charset=utf-8"] {
+        for body in [longer.clone().into(), unannounced(longer.clone())] {
+            let problem: Problem = with(media_type, body).await.is(ProblemType::BodyTooLarge);
+            let detail = problem.detail.expect("a detail");
+            assert!(detail.contains("8388608") && detail.contains("application/octet-stream"), "{detail}");
+        }
+    }
+    let folder = server.data_dir().join("blobs");
+    crate::harness::eventually("nothing is kept", || {
+        files_below(&folder).iter().all(|path| !path.is_file() || path.ends_with("lock"))
+    })
+    .await;
+    // What is short enough is as ever.
+    with("application/json", most.into()).await.ok();
+    // Raw bytes are raw, however they begin; and what does not begin like JSON is none.
+    with("application/octet-stream", longer.clone().into()).await.ok();
+    let raw = [b"[", &longer[..]].concat();
+    with("application/json", raw.clone().into()).await.ok();
+    complete(&http, &id).await.ok();
+    assert!(download(&http, &id).await.ok().body == raw);
+}
+
+fn stream_of(body: Vec<u8>) -> impl futures::Stream<Item = std::io::Result<Vec<u8>>> {
+    futures::stream::iter([Ok(body)])
+}
+
+/// The older system never looked into it.
+#[tokio::test]
+async fn complete_of_a_payload_takes_any_body_and_minds_none() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let with = |id: &str, body: Vec<u8>| Reply::to(http.post(&format!("/api/transfers/complete/{id}")).body(body));
+    let sealed = json!({ "sealed_metadata": "A".repeat(40) }).to_string();
+    for body in [&b"not JSON"[..], b"{", b"null", b"[1]", br#"{"transfer_id":"x"}"#, b"\x00\xff", sealed.as_bytes()] {
+        let id = create(&http, &json!({})).await;
+        let problem: Problem = with(&id, body.to_vec()).await.is(ProblemType::TransferNotFound);
+        assert_eq!(problem.detail.as_deref(), Some("Transfer not found or payload not uploaded"));
+        upload(&http, &id, "hello").await.ok();
+        for _ in 0..2 {
+            let completed = with(&id, body.to_vec()).await.ok().json::<serde_json::Value>();
+            assert_eq!(completed["download_url"], format!("/d/{id}"));
+        }
+    }
+    let id = create(&http, &json!({})).await;
+    upload(&http, &id, "hello").await.ok();
+    let most = haulier_wire::limit::MAX_JSON_BODY_BYTES;
+    with(&id, vec![b'x'; most + 1]).await.is(ProblemType::BodyTooLarge);
+    with(&id, vec![b'x'; most]).await.ok();
+    // Of chunks, and of what is not there, it is still a request.
+    with("ffffffffffff", b"not JSON".to_vec()).await.is(ProblemType::InvalidBody);
+    let sample = crate::harness::Sample::new(1, 65_536);
+    sample.send(&http).await;
+    let request = http.post(&format!("/api/transfers/complete/{}", sample.id)).bearer_auth(crate::harness::OWNER_TOKEN);
+    Reply::to(request.body("not JSON")).await.is(ProblemType::InvalidBody);
+}
+
+/// Its pages send the header also while they have no token.
+#[tokio::test]
+async fn an_empty_access_token_is_none() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let with = |path: &str, body: &'static str| {
+        Reply::to(http.post(&format!("/api/transfers/{path}")).header("x-sgraph-access-token", "").body(body))
+    };
+    let created: haulier_wire::legacy::PayloadCreated = with("create", "{}").await.ok().json();
+    let id = created.transfer_id;
+    with(&format!("upload/{id}"), "hello").await.ok();
+    with(&format!("complete/{id}"), "").await.ok();
+    let closed = Server::start_with(ServerOptions::default().env("HAULIER_CREATE", "token"));
+    let http = Http::new(&closed);
+    let request = |path: &str| http.post(path).header("x-sgraph-access-token", "").body("{}");
+    Reply::to(request("/api/transfers/create")).await.is(ProblemType::MissingToken);
+    // What stands in the query counts then.
+    Reply::to(request("/api/transfers/create?access_token=unknown")).await.is(ProblemType::TokenUnknown);
+}
+
 #[tokio::test]
 async fn the_query_may_hold_the_payload() {
     let server = Server::start();
@@ -74,7 +167,8 @@ async fn a_payload_may_be_as_long_as_a_file_and_not_longer() {
     upload(&http, &id, vec![7; 1000]).await.ok();
     upload(&http, &id, vec![7; 1001]).await.is(ProblemType::BodyTooLarge);
     let stream = |len| reqwest::Body::wrap_stream(futures::stream::iter([Ok::<_, std::io::Error>(vec![8_u8; len])]));
-    upload(&http, &id, stream(1001)).await.is(ProblemType::BodyTooLarge);
+    let problem: Problem = upload(&http, &id, stream(1001)).await.is(ProblemType::BodyTooLarge);
+    assert_eq!(problem.max_bytes, Some(1000));
     complete(&http, &id).await.ok();
     assert_eq!(download(&http, &id).await.ok().body.len(), 1000, "the last whole one counts");
     let id = create(&http, &json!({})).await;

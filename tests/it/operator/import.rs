@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{lines, operate, start, stderr, stdout};
-use crate::harness::{Http, Reply, files_below};
+use crate::harness::{Http, Reply, ServerOptions, files_below};
 
 const SHARDED: &str = "sg-send__data/sg-send-api__v1.0/shared/transfers";
 
@@ -150,21 +151,105 @@ async fn what_can_be_downloaded_is_taken_and_the_rest_is_reported() {
     Reply::to(http.get("/api/transfers/download/a1b2c3d4e5f6")).await.is(ProblemType::TransferNotFound);
 }
 
+/// Two deployments, or both layouts: one of them is taken, and nobody is to think that both were.
+#[tokio::test]
+async fn an_id_that_the_source_has_twice_is_said_and_not_known() {
+    let (source, folder) = (Source { folder: TempDir::new().expect("a folder") }, TempDir::new().expect("a folder"));
+    let data = folder.path().join("data");
+    let server = start(&data);
+    for layout in ["transfers", SHARDED, "sg-send__data/sg-send-api__v1.0/other/transfers"] {
+        source.put(layout, "a1b2c3d4e5f6", &json!({ "delete_auth_hash": "FOO" }), Some(&[7; 33]));
+    }
+    // Only one of these can be downloaded: that one is taken, whichever is found first.
+    source.put("transfers", "a1b2c3d4e5f7", &json!({ "status": "pending" }), None);
+    source.put(SHARDED, "a1b2c3d4e5f7", &json!({}), Some(&[8; 33]));
+    for (flags, taken) in [(&["--dry-run"][..], 2), (&[], 2), (&[], 0)] {
+        let arguments = [&["import", source.path(), "--json"], flags].concat();
+        let said = lines(&operate(&data, &arguments).await, 1);
+        let [found, imported, _, known, over, failed] = numbers(said.last().expect("a sum"));
+        assert_eq!((found, imported, known, over + failed), (5, taken, 2 - taken, 3), "{said:?}");
+        let of_it = |word: &str| {
+            let says_it = |line: &&Value| line["reason"].as_str().is_some_and(|reason| reason.contains(word));
+            said.iter().filter(says_it).map(|line| line["imported"].clone()).collect::<Vec<_>>()
+        };
+        assert!(of_it("twice").iter().all(|imported| imported == false) && of_it("twice").len() >= 2, "{said:?}");
+        let without_delete = if taken > 0 { vec![json!(true)] } else { Vec::new() };
+        assert_eq!(of_it("delete_auth_hash"), without_delete, "{said:?}");
+    }
+    let http = Http::new(&server);
+    for (id, byte) in [("a1b2c3d4e5f6", 7), ("a1b2c3d4e5f7", 8)] {
+        assert_eq!(&*Reply::to(http.get(&format!("/api/transfers/download/{id}"))).await.ok().body, &[byte; 33]);
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_was_cut_off_leaves_nothing_that_the_next_one_does_not_mend() {
     let (source, folder) = (Source::new(), TempDir::new().expect("a folder"));
     let data = folder.path().join("data");
-    let server = start(&data);
+    drop(start(&data));
     // What a run leaves that ends between its blob and its row.
     let half = data.join("blobs/transfers/a1b2c3d4e5f6/payloads");
     fs::create_dir_all(&half).expect("made");
     fs::write(half.join("00112233445566aa"), b"half").expect("written");
+    // And one that ends while it copies, long ago.
+    let staged = data.join("blobs/staging/beside-00112233445566778899aabbccddeeff-0");
+    fs::write(&staged, b"half").expect("written");
+    let file = fs::File::options().write(true).open(&staged).expect("opens");
+    file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).expect("set");
     lines(&operate(&data, &["import", source.path(), "--json"]).await, 1);
     assert_eq!(files_below(&half).len(), 1, "the old copy is gone");
+    assert!(!staged.exists(), "and what was staged for it");
+    let server = start(&data);
     let http = Http::new(&server);
     assert_eq!(Reply::to(http.get("/api/transfers/download/a1b2c3d4e5f6")).await.ok().body.len(), 33);
     let output = operate(&data, &["doctor", "--verify", "--older-than", "0s"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+/// As `lost+found` is, and as one file that another user has written into the folder.
+#[tokio::test]
+async fn what_cannot_be_read_is_reported_and_everything_else_is_taken() {
+    let (source, folder) = (Source::new(), TempDir::new().expect("a folder"));
+    let data = folder.path().join("data");
+    drop(start(&data));
+    for id in ["0000000000a1", "0000000000a2", "0000000000a3", "0000000000a4", "0000000000a5"] {
+        source.put(SHARDED, id, &json!({}), Some(&[7; 33]));
+    }
+    let at = |name: &str| source.folder.path().join(name);
+    let of = |id: &str, name: &str| at(&format!("{SHARDED}/00/{id}/{name}"));
+    fs::create_dir(at("lost+found")).expect("made");
+    let locked = [at("lost+found"), of("0000000000a1", "payload"), of("0000000000a2", "meta.json")];
+    fs::remove_file(of("0000000000a3", "payload")).expect("removed");
+    fs::create_dir(of("0000000000a3", "payload")).expect("made");
+    fs::remove_file(of("0000000000a4", "payload")).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(of("0000000000a4", "payload")).status();
+    assert!(made.expect("mkfifo runs").success());
+    fs::remove_file(of("0000000000a5", "meta.json")).expect("removed");
+    fs::create_dir(of("0000000000a5", "meta.json")).expect("made");
+    for path in &locked {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("changed");
+    }
+    let arguments = ["import", source.path(), "--json"];
+    let output = super::operate_as_nobody(&[folder.path(), source.folder.path()], &data, &arguments).await;
+    let said = lines(&output, 1);
+    for path in &locked {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("changed");
+    }
+    let sum = said.last().expect("a sum");
+    assert_eq!((numbers(sum), &sum["unreadable"]), ([14, 2, 1, 0, 4, 8], &json!(1)), "{said:?}");
+    let denied = "Permission denied";
+    for (id, word) in [
+        ("0000000000a1", denied),
+        ("0000000000a2", denied),
+        ("0000000000a3", "its payload is missing"),
+        ("0000000000a4", "its payload is missing"),
+    ] {
+        let line = said.iter().find(|line| line["transfer_id"] == id).unwrap_or_else(|| panic!("nothing of {id}"));
+        assert!(line["imported"] == false && line["reason"].as_str().expect("a text").contains(word), "{line}");
+    }
+    let unreadable = said.iter().find(|line| line["unreadable"].is_string()).expect("it is said");
+    assert_eq!(unreadable["unreadable"], locked[0].to_str().expect("UTF-8"));
+    assert!(unreadable["reason"].as_str().expect("a text").contains(denied), "{unreadable}");
 }
 
 #[tokio::test]
@@ -189,6 +274,8 @@ async fn a_bucket_is_taken_over_like_a_folder() {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         let server = start(&data);
+        // A server makes the bucket, if no other test has had one yet.
+        drop(objects.serve_at(&objects.url, ServerOptions::default()).await);
         let source = Source::new();
         for (path, (bytes, _)) in source.contents() {
             let name = path.strip_prefix(source.folder.path()).expect("below").to_str().expect("UTF-8");

@@ -35,6 +35,20 @@ async fn operate_with(data_dir: &Path, arguments: &[&str], env: &[(&str, &str)])
     tokio::task::spawn_blocking(move || command.output().expect("the program runs")).await.expect("not cancelled")
 }
 
+/// As [`operate`], by a user without rights, whom `folders` and all in them are given to: root may read everything.
+async fn operate_as_nobody(folders: &[&Path], data_dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_haulier-server"));
+    if rustix::process::geteuid().is_root() {
+        let given = Command::new("chown").arg("-R").arg("nobody:nogroup").args(folders).status();
+        assert!(given.expect("chown runs").success());
+        command = Command::new("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", env!("CARGO_BIN_EXE_haulier-server")]);
+    }
+    command.args(arguments).env_clear().env("HAULIER_DATA_DIR", data_dir).stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    tokio::task::spawn_blocking(move || command.output().expect("the program runs")).await.expect("not cancelled")
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }

@@ -1,7 +1,7 @@
 //! A blob that arrives in parts, each of which travels, and is tried again, by itself. It becomes one when it is
 //! published.
 //!
-//! A part travels when it is whole, or while it arrives where there is no memory for it. Where the length of the blob is
+//! A part travels when it is whole, or while it arrives where there is no memory for it at once. Where the length of the blob is
 //! not known it is always gathered, because its length stands at its beginning; what fits into one part becomes a plain
 //! object then.
 
@@ -35,7 +35,7 @@ const MOST_BYTES: u64 = 5 << 40;
 const PARTS_AT_ONCE: usize = 4;
 /// The most of a part that is gathered before it travels.
 const MOST_GATHERED: u64 = 64 << 20;
-/// How long a part waits for memory: while the parts of others travel, or arrive.
+/// How long a part that must be gathered waits for memory: while the parts of others travel, or arrive.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(20);
 const MIB: u64 = 1 << 20;
 
@@ -66,16 +66,32 @@ impl Memory {
         self.blocks.available_permits() * BLOCK_BYTES
     }
 
-    /// Memory for a part; none when it would take more than half of all, or when there is none in time.
-    async fn share(&self, len: u64) -> Result<Option<Keeping>, StoreError> {
-        if len > self.bytes / 2 {
-            return Ok(None);
+    /// Bytes of ten thousand parts of unknown length.
+    pub(in super::super) fn most_gathered(&self) -> u64 {
+        (1..=MOST_PARTS).map(|number| gathered_len(number, self.bytes)).sum()
+    }
+
+    /// Memory for a part that can do without, as chunks take it: a client that trickles holds it for hours, and nobody
+    /// waits for that. Leaves a quarter of all to those that cannot.
+    fn spare(&self, len: u64) -> Result<Keeping, StoreError> {
+        let left = (self.blocks.available_permits() * BLOCK_BYTES) as u64;
+        if left < len.saturating_add(self.bytes / 4) {
+            return Ok(Keeping::No);
         }
-        let blocks = u32::try_from(len.div_ceil(BLOCK_BYTES as u64)).map_err(StoreError::internal)?;
-        let share = Arc::clone(&self.blocks).acquire_many_owned(blocks);
+        let share = Arc::clone(&self.blocks).try_acquire_many_owned(blocks(len)?);
+        Ok(share.map_or(Keeping::No, Keeping::Budgeted))
+    }
+
+    /// Memory for a part that must be gathered; none when there is none in time.
+    async fn share(&self, len: u64) -> Result<Option<Keeping>, StoreError> {
+        let share = Arc::clone(&self.blocks).acquire_many_owned(blocks(len)?);
         let share = tokio::time::timeout(MEMORY_PATIENCE, share).await;
         Ok(share.ok().and_then(Result::ok).map(Keeping::Budgeted))
     }
+}
+
+fn blocks(len: u64) -> Result<u32, StoreError> {
+    u32::try_from(len.div_ceil(BLOCK_BYTES as u64)).map_err(StoreError::internal)
 }
 
 /// Bytes of each part of a blob of this length, but for the last: whole MiB.
@@ -136,6 +152,7 @@ impl StagedParts {
     /// Begins the next part.
     async fn begin_part(&mut self) -> Result<(), StoreError> {
         if self.begun == MOST_PARTS {
+            // Whoever stages has asked how many bytes these hold.
             return Err(StoreError::internal(anyhow!("a blob of unknown length has come to ten thousand parts")));
         }
         self.begun += 1;
@@ -143,8 +160,7 @@ impl StagedParts {
             Expected::Exactly(total) => {
                 let len = part_len(total);
                 let len = len.min(total - len * (self.begun - 1));
-                let keeping = self.memory.share(len).await?.unwrap_or(Keeping::No);
-                (len, keeping, Some(self.target().await?))
+                (len, self.memory.spare(len)?, Some(self.target().await?))
             }
             Expected::AtMost(_) => {
                 let len = gathered_len(self.begun, self.memory.bytes);

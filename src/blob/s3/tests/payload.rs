@@ -144,6 +144,28 @@ async fn a_payload_whose_transfer_is_removed_meanwhile_is_not_published() {
     }
 }
 
+/// Whoever announces a length and sends a byte now and then keeps nobody from storing what must be gathered.
+#[tokio::test]
+async fn slow_clients_do_not_hold_all_memory() {
+    for place in ObjectStore::all() {
+        // Memory for four parts.
+        let store = open(place, 0).await;
+        let mut slow = Vec::new();
+        for number in 1..=6 {
+            slow.push(staged(&store, payload(number), Expected::Exactly(2 * PART as u64), 1).await);
+        }
+        let mut quick = staged(&store, payload(7), UNKNOWN, PART + 1).await;
+        quick.finish().await.expect("finished");
+        quick.publish().await.expect("published");
+        for mut slow in slow {
+            slow.write(bytes(2 * PART - 1, 1)).await.expect("written");
+            slow.finish().await.expect("finished");
+            slow.publish().await.expect("published");
+        }
+        assert_eq!(keys(&store).await.len(), 7, "{}", place.name);
+    }
+}
+
 /// A MiB that tells where in the payload it stands.
 fn stamped(number: u64, piece: &[u8]) -> Bytes {
     [&number.to_be_bytes(), &piece[8..]].concat().into()

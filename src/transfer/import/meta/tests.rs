@@ -42,6 +42,19 @@ fn everything_that_counts_is_kept() {
     assert_eq!(with("content_type_hint", json!("a\nb")).expect("taken").content_type_hint, "");
 }
 
+/// Whoever downloads does not need it.
+#[test]
+fn a_delete_auth_hash_that_no_token_matches_is_left_out() {
+    let upper = "2C26B46B68FFC68FF99B453C1D30413413422D706483BFA0F98A5E886266E7AE";
+    for (hash, is_kept, is_strange) in
+        [("", false, false), (&upper.to_lowercase(), true, false), (upper, false, true), ("foo", false, true)]
+    {
+        let wanted = with("delete_auth_hash", json!(hash)).expect("taken");
+        let found = (wanted.delete_auth_hash.is_some(), wanted.has_strange_delete_auth_hash);
+        assert_eq!(found, (is_kept, is_strange), "{hash}");
+    }
+}
+
 #[test]
 fn what_is_over_or_wrong_is_not_taken() {
     for (member, value, is_over) in [
@@ -57,7 +70,6 @@ fn what_is_over_or_wrong_is_not_taken() {
         ("transfer_id", json!("a1b2c3d4e5f7"), false),
         ("file_size_bytes", json!(-5), false),
         ("max_downloads", json!(1_u64 << 53), false),
-        ("delete_auth_hash", json!("foo"), false),
     ] {
         let refused = with(member, value.clone()).expect_err("not taken");
         assert_eq!(matches!(refused, Refused::Over(_)), is_over, "{member} {value}: {refused}");

@@ -31,6 +31,24 @@ fn what_is_gathered_grows_within_a_quarter_of_the_memory() {
     ] {
         assert_eq!(gathered_len(number, memory), expected, "part {number} with {memory}");
     }
-    let all: u64 = (1..=MOST_PARTS).map(|number| gathered_len(number, 256 * MIB)).sum();
-    assert_eq!(all >> 30, 492);
+    for (buffer_bytes, gib) in [(256 * MIB, 492), (0, 78)] {
+        let buffer = Arc::new(Semaphore::new(usize::try_from(buffer_bytes).expect("small") / BLOCK_BYTES));
+        let all = Memory::of(&buffer, buffer_bytes).most_gathered();
+        assert_eq!(all >> 30, gib, "with {buffer_bytes}");
+        assert!(all <= MOST_BYTES);
+    }
+}
+
+#[test]
+fn a_part_that_can_do_without_memory_leaves_a_quarter_of_it_and_never_waits() {
+    let buffer = Arc::new(Semaphore::new((64 << 20) / BLOCK_BYTES));
+    let memory = Memory::of(&buffer, 64 * MIB);
+    let spare = |len| memory.spare(len).expect("few blocks");
+    assert!(matches!(spare(48 * MIB + 1), Keeping::No), "more than three quarters");
+    let parts: Vec<Keeping> = (0..6).map(|_| spare(PART_BYTES)).collect();
+    assert!(parts.iter().all(|part| matches!(part, Keeping::Budgeted(_))));
+    assert!(matches!(spare(1), Keeping::No));
+    assert_eq!(memory.left() as u64, 16 * MIB);
+    drop(parts);
+    assert!(matches!(spare(48 * MIB), Keeping::Budgeted(_)));
 }
