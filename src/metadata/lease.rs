@@ -128,22 +128,41 @@ pub enum Ended {
     Unknown,
 }
 
-/// What gives a place back, and what one that is not given back costs.
+/// What came of ending leases that have lapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lapsed {
+    /// How many ended.
+    pub ended: u32,
+    /// Whether the place of any of them counts as spent.
+    pub is_burnt: bool,
+}
+
+/// What unspent leases leave behind, in numbers of the transfer's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
-    /// Whether the place is not given back.
-    pub(super) is_burnt: bool,
+    /// Places that are free again.
+    pub(super) given_back: i64,
+    /// Places that count as spent.
+    pub(super) burnt: i64,
     /// What is added to the transfer's abandoned bytes.
     pub(super) abandoned: i64,
 }
 
 /// The rule of abandoned bytes: an unspent lease adds its charge; each time that reaches the payload's length, one length
 /// is subtracted and the place is kept. So nobody reads without end by never finishing.
-pub(super) fn settle(abandoned: u64, lease: &Lease) -> Settled {
+pub(super) fn settle(abandoned: u64, leases: &[Lease]) -> Settled {
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let is_burnt = lease.charged_bytes > 0 && abandoned.saturating_add(lease.charged_bytes) >= lease.payload_bytes;
-    let subtracted = if is_burnt { signed(lease.payload_bytes) } else { 0 };
-    Settled { is_burnt, abandoned: signed(lease.charged_bytes) - subtracted }
+    let (mut settled, mut sum) = (Settled::default(), abandoned);
+    for lease in leases.iter().filter(|lease| !lease.is_spent) {
+        sum = sum.saturating_add(lease.charged_bytes);
+        if lease.charged_bytes > 0 && sum >= lease.payload_bytes {
+            sum -= lease.payload_bytes;
+            settled.burnt += 1;
+        } else {
+            settled.given_back += 1;
+        }
+    }
+    Settled { abandoned: signed(sum) - signed(abandoned), ..settled }
 }
 
 /// The part of a database that holds downloads to a transfer's limit. Every method is one transaction that holds the
@@ -185,8 +204,14 @@ pub trait LeaseStore: Debug + Send + Sync {
         most: u32,
     ) -> Result<Vec<TransferId>, StoreError>;
 
-    /// Ends the leases of a transfer that have lapsed; tells whether any place was burnt.
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError>;
+    /// Ends leases of a transfer that have lapsed, at most `most`: a transaction must not grow with what anybody can begin.
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError>;
 
     /// Changes how often a transfer may be downloaded, in all; 0 for no limit, which ends its leases. It is exhausted at
     /// once when that many places are spent. `false` when it is neither pending nor completed.

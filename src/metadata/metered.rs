@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId};
 
 use super::{
-    AccessStore, AccessToken, Charge, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lease, LeaseKey,
-    LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded, Refusal,
-    Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
+    AccessStore, AccessToken, Charge, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lapsed, Lease,
+    LeaseKey, LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded,
+    Refusal, Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
 };
 use crate::store::{PoolUse, StoreError, UploadId};
 use crate::telemetry::metrics::DatabaseMetrics;
@@ -180,8 +180,14 @@ impl LeaseStore for MeteredMetadata {
         self.step("with_lapsed_leases", self.inner.with_lapsed_leases(now, times, most)).await
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        self.step("end_lapsed_leases", self.inner.end_lapsed_leases(id, now, times)).await
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        self.step("end_lapsed_leases", self.inner.end_lapsed_leases(id, now, times, most)).await
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {

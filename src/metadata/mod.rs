@@ -21,7 +21,7 @@ use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 use crate::store::{PoolUse, StoreError};
 
 pub use access::{AccessStore, AccessToken, Charge, Quotas, Refusal, Revoked, Usage};
-pub use lease::{Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken};
+pub use lease::{Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken};
 pub use operator::{OperatorStore, Restored, Total};
 pub use payload::{PayloadRecord, PayloadStore};
 pub use shape::{Payload, PayloadUpload, Shape};

@@ -17,6 +17,11 @@ mod toll;
 
 pub use toll::Toll;
 
+/// Leases that one transaction ends: of one transfer there may be any number that has lapsed.
+const LAPSED_BATCH: u32 = 500;
+/// Such batches that one reader waits for.
+const LAPSED_BATCHES: u32 = 8;
+
 /// What reading a transfer costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -128,7 +133,7 @@ impl Transfers {
         Ok(lease.is_some_and(|lease| !lease.has_lapsed(self.clock.now(), self.limits.leases)))
     }
 
-    /// Ends leases that have lapsed, of a few transfers at a time, until there are none.
+    /// Ends leases that have lapsed, a few of a few transfers at a time, until there are none.
     pub(super) async fn end_lapsed_leases(&self, now: Timestamp) -> Result<(), StoreError> {
         const BATCH: u32 = 64;
         loop {
@@ -142,11 +147,13 @@ impl Transfers {
         }
     }
 
-    async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<(), StoreError> {
-        if self.metadata.end_lapsed_leases(id, now, self.limits.leases).await? {
+    /// Ends some of a transfer; whether there may be more.
+    async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<bool, StoreError> {
+        let lapsed = self.metadata.end_lapsed_leases(id, now, self.limits.leases, LAPSED_BATCH).await?;
+        if lapsed.is_burnt {
             self.save_count(id).await;
         }
-        Ok(())
+        Ok(lapsed.ended >= LAPSED_BATCH)
     }
 
     /// A lease that nobody else knows.
@@ -160,27 +167,30 @@ impl Transfers {
 
     /// Takes a place; before it says that there is none, lapsed leases give theirs back. `None`: without a limit by now.
     async fn place(&self, key: &LeaseKey, payload_bytes: u64) -> Result<Option<Lease>, TransferError> {
-        let (id, times) = (key.transfer_id, self.limits.leases);
-        let now = self.clock.now();
-        let taken = match self.metadata.take_lease(key, payload_bytes, now, times).await? {
-            Taken::Same(lease) if lease.has_lapsed(now, times) => None,
-            Taken::Refused(row) if state::liveness(&row, now) == Liveness::Completed && row.max_downloads > 0 => None,
-            taken => Some(taken),
-        };
-        let taken = match taken {
-            Some(taken) => taken,
-            None => {
-                self.end_lapsed_of(id, now).await?;
-                self.metadata.take_lease(key, payload_bytes, now, times).await?
+        let (times, now) = (self.limits.leases, self.clock.now());
+        let mut batches = LAPSED_BATCHES;
+        loop {
+            let taken = self.metadata.take_lease(key, payload_bytes, now, times).await?;
+            let waits_for_lapsed = match &taken {
+                Taken::Same(lease) => lease.has_lapsed(now, times),
+                Taken::Refused(row) => row.max_downloads > 0 && state::liveness(row, now) == Liveness::Completed,
+                Taken::New(_) | Taken::NotFound => false,
+            };
+            if waits_for_lapsed && batches > 0 {
+                // Once more in any case: another server may have ended them.
+                batches = if self.end_lapsed_of(key.transfer_id, now).await? { batches - 1 } else { 0 };
+                continue;
             }
-        };
-        match taken {
-            Taken::New(lease) | Taken::Same(lease) => Ok(Some(lease)),
-            Taken::NotFound => Err(TransferError::NotFound),
-            Taken::Refused(row) => {
-                super::check_readable(&row, now)?;
-                if row.max_downloads == 0 { Ok(None) } else { Err(TransferError::PlacesTaken) }
-            }
+            return match taken {
+                // So many have lapsed that its turn has not come.
+                Taken::Same(_) if waits_for_lapsed => Err(TransferError::PlacesTaken),
+                Taken::New(lease) | Taken::Same(lease) => Ok(Some(lease)),
+                Taken::NotFound => Err(TransferError::NotFound),
+                Taken::Refused(row) => {
+                    super::check_readable(&row, now)?;
+                    if row.max_downloads == 0 { Ok(None) } else { Err(TransferError::PlacesTaken) }
+                }
+            };
         }
     }
 

@@ -22,6 +22,7 @@ where
     an_unspent_place_comes_back(&open().await).await;
     what_is_abandoned_adds_up_to_places(&open().await).await;
     leases_lapse(&open().await).await;
+    many_that_lapse_end_a_few_at_a_time(&open().await).await;
     a_clock_that_was_ahead_holds_no_place(&open().await).await;
     a_lease_is_good_for_one_transfer(&open().await).await;
     a_limit_changes_at_any_time(&open().await).await;
@@ -197,12 +198,12 @@ async fn leases_lapse(store: &dyn MetadataStore) {
     let lapsed = async |now: i64| store.with_lapsed_leases(at(now), TIMES, 10).await.expect("listed");
     assert!(lapsed(49).await.is_empty());
     assert_eq!(lapsed(50).await, [id(1)]);
-    assert!(!store.end_lapsed_leases(id(1), at(50), TIMES).await.expect("ended"), "nothing is burnt");
+    assert!(!end_lapsed(store, 50).await, "nothing is burnt");
     assert_eq!(counts(store, 1).await, (2, 1, 0, Completed));
     assert!(lapsed(50).await.is_empty());
     assert_eq!(charge(store, &key(1, 2), 10, 149).await, Charged::Ended, "lapsed, whether or not its row is there");
     assert_eq!(store.commit_lease(&key(1, 2), at(149), TIMES).await.expect("answered"), Committed::Ended);
-    assert!(!store.end_lapsed_leases(id(1), at(149), TIMES).await.expect("ended"));
+    assert!(!end_lapsed(store, 149).await);
     assert_eq!(counts(store, 1).await, (1, 1, 10, Completed), "the spent one stays spent");
 
     // A byte now and then, and it ends all the same.
@@ -213,8 +214,41 @@ async fn leases_lapse(store: &dyn MetadataStore) {
     assert_eq!(charge(store, &key(1, 4), 10, 450).await, Charged::Ended);
     take(store, &key(1, 5), 450).await;
     assert_eq!(charge(store, &key(1, 5), 399, 450).await, CHARGED);
-    assert!(store.end_lapsed_leases(id(1), at(551), TIMES).await.expect("ended"), "40 and 399 are more than a payload");
+    assert!(end_lapsed(store, 551).await, "40 and 399 are more than a payload");
     assert_eq!(counts(store, 1).await, (2, 2, 49, Completed));
+}
+
+/// Ends all of transfer 1; whether any place was burnt.
+async fn end_lapsed(store: &dyn MetadataStore, now: i64) -> bool {
+    store.end_lapsed_leases(id(1), at(now), TIMES, 1000).await.expect("ended").is_burnt
+}
+
+async fn many_that_lapse_end_a_few_at_a_time(store: &dyn MetadataStore) {
+    limited(store, 1, 200).await;
+    // Unused, in the middle, and spent.
+    for token in 0..120 {
+        take(store, &key(1, token), 30).await;
+    }
+    for token in 100..120 {
+        let (bytes, charged) = if token < 110 { (150, CHARGED) } else { (400, SPENT) };
+        assert_eq!(charge(store, &key(1, token), bytes, 30).await, charged);
+    }
+    let mut ended = Vec::new();
+    let mut burnt = 0;
+    for held in [80, 40, 0] {
+        let lapsed = store.end_lapsed_leases(id(1), at(500), TIMES, 40).await.expect("ended");
+        ended.push(lapsed.ended);
+        burnt += u32::from(lapsed.is_burnt);
+        let (now_held, spent, abandoned, _) = counts(store, 1).await;
+        assert!(now_held <= held + 13, "{now_held} places are held");
+        assert!(abandoned < PAYLOAD && spent <= 13, "{abandoned} {spent}");
+    }
+    assert_eq!(ended, [40, 40, 40]);
+    assert!(burnt > 0);
+    // Ten spent ones; ten times 150 are three payloads and 300.
+    assert_eq!(counts(store, 1).await, (13, 13, 300, Completed));
+    let none = store.end_lapsed_leases(id(1), at(500), TIMES, 40).await.expect("ended");
+    assert_eq!((none.ended, none.is_burnt), (0, false));
 }
 
 async fn a_clock_that_was_ahead_holds_no_place(store: &dyn MetadataStore) {
@@ -223,7 +257,7 @@ async fn a_clock_that_was_ahead_holds_no_place(store: &dyn MetadataStore) {
     assert!(matches!(take(store, &key(1, 1), 500_000).await, Taken::New(_)));
     assert_eq!(charge(store, &key(1, 1), 10, 100).await, Charged::Ended, "it cannot have begun");
     assert_eq!(store.with_lapsed_leases(at(100), TIMES, 10).await.expect("listed"), [id(1)]);
-    store.end_lapsed_leases(id(1), at(100), TIMES).await.expect("ended");
+    end_lapsed(store, 100).await;
     assert!(matches!(take(store, &key(1, 2), 100).await, Taken::New(_)), "nobody waits for the future");
     assert_eq!(charge(store, &key(1, 2), 10, 90).await, CHARGED, "a step back is no end");
 }

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{LOCK_TRANSFER, PostgresStore, select_transfer, sql};
 use crate::metadata::lease::{
-    Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
+    Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
 };
 use crate::metadata::sql::lease as statement;
 use crate::store::StoreError;
@@ -96,11 +96,14 @@ impl LeaseStore for PostgresStore {
         self.retry.run(|| self.with_lapsed_once(now, furthest, most)).await
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        transaction!(self, |tx| async {
-            lock(&mut tx, id).await?;
-            end_lapsed(&mut tx, id, now, times).await
-        })
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times, most))
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {

@@ -24,9 +24,10 @@ pub(in crate::metadata) const UPDATE_LEASE: &str = "
 
 pub(in crate::metadata) const DELETE_LEASE: &str = "DELETE FROM leases WHERE transfer_id = $1 AND token_hash = $2";
 
-/// Those that have ended at `$2`, or end later than any can, at `$3`.
+/// Those that have ended at `$2`, or end later than any can, at `$3`; the first `$4`.
 pub(in crate::metadata) const DELETE_LAPSED: &str = "
-    DELETE FROM leases WHERE transfer_id = $1 AND (ends_at <= $2 OR ends_at > $3)
+    DELETE FROM leases WHERE transfer_id = $1 AND token_hash IN (
+        SELECT token_hash FROM leases WHERE transfer_id = $1 AND (ends_at <= $2 OR ends_at > $3) LIMIT $4)
     RETURNING payload_bytes, charged_bytes, spent, started_at, ends_at";
 
 pub(in crate::metadata) const SELECT_WITH_LAPSED: &str = "
@@ -106,13 +107,20 @@ macro_rules! steps {
             Ok(())
         }
 
-        /// Gives the place of an unspent lease back, whose row is gone, or burns it.
-        async fn settle_one(connection: &mut $connection, id: TransferId, lease: &Lease) -> Result<bool, StoreError> {
+        /// Gives the places of unspent leases back, whose rows are gone, or burns them: two statements for any number.
+        /// Whether it burnt any.
+        async fn settle_all(
+            connection: &mut $connection,
+            id: TransferId,
+            leases: &[Lease],
+        ) -> Result<bool, StoreError> {
+            if leases.iter().all(|lease| lease.is_spent) {
+                return Ok(false);
+            }
             let transfer = select_transfer(connection, id).await?;
-            let settled = settle(transfer.map_or(0, |transfer| transfer.abandoned_bytes), lease);
-            let burnt = i64::from(settled.is_burnt);
-            change(connection, id, 1 - burnt, burnt, settled.abandoned).await?;
-            Ok(settled.is_burnt)
+            let settled = settle(transfer.map_or(0, |transfer| transfer.abandoned_bytes), leases);
+            change(connection, id, settled.given_back, settled.burnt, settled.abandoned).await?;
+            Ok(settled.burnt > 0)
         }
 
         async fn end_lapsed(
@@ -120,17 +128,15 @@ macro_rules! steps {
             id: TransferId,
             now: Timestamp,
             times: LeaseTimes,
-        ) -> Result<bool, StoreError> {
+            most: u32,
+        ) -> Result<Lapsed, StoreError> {
+            lock(connection, id).await?;
             let query = sqlx::query(statement::DELETE_LAPSED).bind(id.as_str()).bind(now.as_millisecond());
-            let rows = query.bind(furthest_end(now, times).as_millisecond()).fetch_all(&mut *connection).await?;
-            let mut is_burnt = false;
-            for row in &rows {
-                let lease = statement::lease(row)?;
-                if !lease.is_spent {
-                    is_burnt |= settle_one(connection, id, &lease).await?;
-                }
-            }
-            Ok(is_burnt)
+            let query = query.bind(furthest_end(now, times).as_millisecond()).bind(i64::from(most));
+            let rows = query.fetch_all(&mut *connection).await?;
+            let leases = rows.iter().map(statement::lease).collect::<Result<Vec<_>, _>>()?;
+            let is_burnt = settle_all(connection, id, &leases).await?;
+            Ok(Lapsed { ended: u32::try_from(leases.len()).unwrap_or(u32::MAX), is_burnt })
         }
 
         async fn take(
@@ -213,7 +219,7 @@ macro_rules! steps {
             if lease.is_spent && keep_spent {
                 return Ok(Ended::Spent);
             }
-            let is_burnt = !lease.is_spent && settle_one(connection, key.transfer_id, &lease).await?;
+            let is_burnt = settle_all(connection, key.transfer_id, &[lease]).await?;
             if is_burnt && keep_spent {
                 update_lease(connection, key, &Lease { is_spent: true, ..lease }).await?;
             } else {

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{SqliteStore, select_transfer, sql};
 use crate::metadata::lease::{
-    Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
+    Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
 };
 use crate::metadata::sql::lease as statement;
 use crate::store::StoreError;
@@ -73,8 +73,14 @@ impl LeaseStore for SqliteStore {
         query.fetch_all(&mut *self.readers.acquire().await?).await?.iter().map(sql::id).collect()
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times))
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times, most))
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {
