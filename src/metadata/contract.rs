@@ -10,6 +10,7 @@ use super::{
 };
 
 mod access;
+mod ends;
 mod lease;
 mod operator;
 mod payload;
@@ -38,6 +39,7 @@ where
     claimants_never_get_the_same(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
     lease::run(&open).await;
+    ends::run(&open).await;
     operator::run(&open).await;
     payload::run(&open).await;
     access::run(&open).await;

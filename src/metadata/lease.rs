@@ -166,7 +166,8 @@ pub(super) fn settle(abandoned: u64, leases: &[Lease]) -> Settled {
 }
 
 /// The part of a database that holds downloads to a transfer's limit. Every method is one transaction that holds the
-/// transfer's row, so that all of them happen one after another. All may be done twice: a charge then costs twice.
+/// transfer's row, so that all of them happen one after another. All but `refund_lease` may be done twice: a charge then
+/// costs twice.
 #[async_trait]
 pub trait LeaseStore: Debug + Send + Sync {
     /// Takes a place for a lease, or finds the lease, lapsed or not.
@@ -189,6 +190,10 @@ pub trait LeaseStore: Debug + Send + Sync {
         now: Timestamp,
         times: LeaseTimes,
     ) -> Result<Charged, StoreError>;
+
+    /// Takes bytes off the charge of a lease that were charged and have not left. A spent place stays spent. Never done
+    /// twice, or more would leave than is charged.
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError>;
 
     /// Spends the place of a lease.
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError>;

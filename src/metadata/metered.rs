@@ -163,6 +163,10 @@ impl LeaseStore for MeteredMetadata {
         self.step("charge_lease", self.inner.charge_lease(key, bytes, now, times)).await
     }
 
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        self.step("refund_lease", self.inner.refund_lease(key, bytes)).await
+    }
+
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
         self.step("commit_lease", self.inner.commit_lease(key, now, times)).await
     }

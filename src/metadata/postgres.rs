@@ -1,7 +1,7 @@
 //! Postgres: for any number of servers at once.
 //!
 //! Each method is one transaction, READ COMMITTED, and right whatever other servers do meanwhile. All of them but
-//! `count_download` may be done twice, so they are tried again while the database is away: see [`session`].
+//! `count_download` and `refund_lease` may be done twice, so they are tried again while the database is away: see [`session`].
 
 use std::sync::Arc;
 

@@ -30,39 +30,39 @@ where
     states_change_as_the_table_says(open).await;
 }
 
-const PAYLOAD: u64 = 400;
-const TIMES: LeaseTimes = LeaseTimes {
+pub(super) const PAYLOAD: u64 = 400;
+pub(super) const TIMES: LeaseTimes = LeaseTimes {
     unused: Duration::from_millis(20),
     idle: Duration::from_millis(100),
     longest: Duration::from_millis(300),
 };
 
-fn key(number: u8, token: u8) -> LeaseKey {
+pub(super) fn key(number: u8, token: u8) -> LeaseKey {
     LeaseKey { transfer_id: id(number), token_hash: TokenHash::from_digest(&[token; 32]) }
 }
 
 /// Completed at 20, ends at 520, with four chunks of 100 bytes.
-async fn limited(store: &dyn MetadataStore, number: u8, max_downloads: u64) {
+pub(super) async fn limited(store: &dyn MetadataStore, number: u8, max_downloads: u64) {
     completed(store, number).await;
     assert!(store.set_max_downloads(id(number), max_downloads).await.expect("limited"));
 }
 
-async fn take(store: &dyn MetadataStore, key: &LeaseKey, now: i64) -> Taken {
+pub(super) async fn take(store: &dyn MetadataStore, key: &LeaseKey, now: i64) -> Taken {
     store.take_lease(key, PAYLOAD, at(now), TIMES).await.expect("answered")
 }
 
-async fn charge(store: &dyn MetadataStore, key: &LeaseKey, bytes: u64, now: i64) -> Charged {
+pub(super) async fn charge(store: &dyn MetadataStore, key: &LeaseKey, bytes: u64, now: i64) -> Charged {
     store.charge_lease(key, bytes, at(now), TIMES).await.expect("answered")
 }
 
 /// held, spent, abandoned bytes, state
-async fn counts(store: &dyn MetadataStore, number: u8) -> (u64, u64, u64, StoredState) {
+pub(super) async fn counts(store: &dyn MetadataStore, number: u8) -> (u64, u64, u64, StoredState) {
     let row = transfer(store, number).await;
     (row.held, row.download_count, row.abandoned_bytes, row.state)
 }
 
-const CHARGED: Charged = Charged::Charged { spends: false };
-const SPENT: Charged = Charged::Charged { spends: true };
+pub(super) const CHARGED: Charged = Charged::Charged { spends: false };
+pub(super) const SPENT: Charged = Charged::Charged { spends: true };
 use StoredState::{Completed, Exhausted};
 
 async fn a_place_is_taken_once_by_a_token(store: &dyn MetadataStore) {

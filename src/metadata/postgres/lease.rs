@@ -43,6 +43,15 @@ impl PostgresStore {
         Ok(lease)
     }
 
+    async fn refund_once(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        let mut session = self.session().await?;
+        let mut tx = session.begin().await?;
+        refund(&mut tx, key, bytes).await?;
+        tx.commit().await?;
+        session.end();
+        Ok(())
+    }
+
     async fn with_lapsed_once(&self, now: i64, furthest: i64, most: u32) -> Result<Vec<TransferId>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(statement::SELECT_WITH_LAPSED).bind(now).bind(furthest).bind(i64::from(most));
@@ -76,6 +85,11 @@ impl LeaseStore for PostgresStore {
         times: LeaseTimes,
     ) -> Result<Charged, StoreError> {
         transaction!(self, |tx| charge(&mut tx, key, bytes, now, times))
+    }
+
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        // Not again: it might have been done.
+        self.retry.once(self.refund_once(key, bytes)).await
     }
 
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {

@@ -22,6 +22,10 @@ pub(in crate::metadata) const SELECT_LEASE: &str = "
 pub(in crate::metadata) const UPDATE_LEASE: &str = "
     UPDATE leases SET charged_bytes = $3, spent = $4, ends_at = $5 WHERE transfer_id = $1 AND token_hash = $2";
 
+pub(in crate::metadata) const REFUND_LEASE: &str = "
+    UPDATE leases SET charged_bytes = CASE WHEN charged_bytes > $3 THEN charged_bytes - $3 ELSE 0 END
+    WHERE transfer_id = $1 AND token_hash = $2";
+
 pub(in crate::metadata) const DELETE_LEASE: &str = "DELETE FROM leases WHERE transfer_id = $1 AND token_hash = $2";
 
 /// Those that have ended at `$2`, or end later than any can, at `$3`; the first `$4`.
@@ -191,6 +195,13 @@ macro_rules! steps {
                 spend(connection, key.transfer_id).await?;
             }
             Ok(Charged::Charged { spends })
+        }
+
+        async fn refund(connection: &mut $connection, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+            lock(connection, key.transfer_id).await?;
+            let query = sqlx::query(statement::REFUND_LEASE).bind(key.transfer_id.as_str());
+            query.bind(key.token_hash.as_str()).bind(signed(bytes)?).execute(connection).await?;
+            Ok(())
         }
 
         async fn commit(

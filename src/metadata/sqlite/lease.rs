@@ -54,6 +54,10 @@ impl LeaseStore for SqliteStore {
         transaction!(self, |tx| charge(&mut tx, key, bytes, now, times))
     }
 
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        transaction!(self, |tx| refund(&mut tx, key, bytes))
+    }
+
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
         transaction!(self, |tx| commit(&mut tx, key, now, times))
     }

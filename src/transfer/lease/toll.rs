@@ -19,7 +19,8 @@ const STEPS: u64 = 16;
 /// While bytes leave that are paid, the lease is kept from ending so often.
 const KEPT_EVERY: Duration = Duration::from_secs(60);
 
-/// Goes with a body, and lets its bytes leave. Dropped, it ends the lease that the body took for itself.
+/// Goes with a body, and lets its bytes leave. Dropped, it takes what is paid and has not left off the lease again, and ends
+/// the lease that the body took for itself.
 #[derive(Debug)]
 pub struct Toll(Option<Box<Paying>>);
 
@@ -138,9 +139,17 @@ impl Transfers {
         Ok(ends && self.end_lease(key, true).await? == Ended::GivenBack)
     }
 
+    /// A reader whose connection breaks again and again must not pay for bytes that never left.
+    async fn refund(&self, key: &LeaseKey, bytes: u64) {
+        if let Err(error) = self.metadata.refund_lease(key, bytes).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(transfer.id = %key.transfer_id, error, "bytes that did not leave stay charged");
+        }
+    }
+
     /// What cannot be ended lapses.
-    async fn end_own(self, key: LeaseKey) {
-        match self.end_lease(&key, false).await {
+    async fn end_own(&self, key: &LeaseKey) {
+        match self.end_lease(key, false).await {
             // It may have been the last, and its bytes can go.
             Ok(Ended::Spent) => self.sweep_due.notify_one(),
             Ok(_) => {}
@@ -155,10 +164,17 @@ impl Transfers {
 impl Drop for Toll {
     fn drop(&mut self) {
         let Some(paying) = self.0.take() else { return };
-        if paying.is_own {
-            let Paying { transfers, key, .. } = *paying;
-            let runtime = transfers.runtime.clone();
-            runtime.spawn(transfers.end_own(key));
+        let Paying { transfers, key, paid, is_own, is_over, .. } = *paying;
+        let refunds = paid > 0 && !is_over;
+        if is_own || refunds {
+            transfers.runtime.clone().spawn(async move {
+                if refunds {
+                    transfers.refund(&key, paid).await;
+                }
+                if is_own {
+                    transfers.end_own(&key).await;
+                }
+            });
         }
     }
 }

@@ -187,7 +187,36 @@ async fn a_chunk_needs_a_lease_and_an_older_reader_takes_one() {
     assert!(matches!(refused(admit(own, None).await), TransferError::PlacesTaken));
     drop(toll);
     house.comes_to((0, 0)).await;
-    assert_eq!(house.row().await.abandoned_bytes, MIB, "what was paid was not for nothing");
+    assert_eq!(house.row().await.abandoned_bytes, 0, "nothing has left");
+    let mut toll = house.transfers.admit(own, &reader(None), 4 * MIB).await.expect("a place of its own");
+    toll.passed(1000);
+    drop(toll);
+    house.comes_to((0, 0)).await;
+    assert_eq!(house.row().await.abandoned_bytes, 1000, "what has left was not for nothing");
+}
+
+#[tokio::test]
+async fn what_was_paid_and_did_not_leave_comes_back() {
+    let (house, terms) = House::new(TransferKind::Full, 1, 1).await;
+    house.transfers.take_lease(id(), &reader(Some("a"))).await.expect("a place");
+    // One chunk whose connection breaks ten times, and each time a tenth has left.
+    let tenth = MIB / 10;
+    let mut rest = MIB;
+    for broken in 1..=10 {
+        let mut toll = house.transfers.admit(terms, &reader(Some("a")), rest).await.expect("it may go on");
+        assert!(toll.pay(rest).await.expect("may leave") == rest);
+        toll.passed(tenth);
+        drop(toll);
+        rest -= tenth;
+        for _ in 0..500 {
+            if house.charged("a").await == broken * tenth {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(house.charged("a").await, broken * tenth);
+    }
+    assert_eq!(house.row().await.download_count, 1, "it was spent by the first charge, and stays so");
 }
 
 #[tokio::test]
