@@ -255,8 +255,8 @@ impl MetadataStore for MeteredMetadata {
         self.step("complete", self.inner.complete(id, at, expiry, expires_at)).await
     }
 
-    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
-        self.step("set_expiry", self.inner.set_expiry(id, expiry)).await
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry, now: Timestamp) -> Result<bool, StoreError> {
+        self.step("set_expiry", self.inner.set_expiry(id, expiry, now)).await
     }
 
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {

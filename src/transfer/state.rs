@@ -100,13 +100,15 @@ pub fn next(from: Liveness, event: Event) -> Option<Liveness> {
     TRANSITIONS.iter().find(|(state, happens, _)| (*state, *happens) == (from, event)).map(|(.., to)| *to)
 }
 
-/// Says what a row means at `now`. At the very moment of expiry it is over.
+/// Says what a row means at `now`. At the very moment of expiry it is over; and what was swept never comes back, whatever
+/// the clocks say: some server's was beyond the end, and the bytes are gone.
 #[must_use]
 pub fn liveness(transfer: &Transfer, now: Timestamp) -> Liveness {
     let ended = matches!(transfer.expiry, Expiry::At(at) if at <= now);
     match transfer.state {
         StoredState::Deleted => Liveness::Deleted,
         _ if ended => Liveness::Expired,
+        StoredState::Pending | StoredState::Completed if transfer.is_swept => Liveness::Expired,
         StoredState::Pending if transfer.upload_expires_at <= now => Liveness::Expired,
         StoredState::Pending => Liveness::Pending,
         StoredState::Completed => Liveness::Completed,

@@ -26,8 +26,8 @@ impl Transfers {
         }
         let asked = state::requested_expiry(&self.limits, request.expires_in_seconds, request.expires_at, now)?;
         if let Some(expiry) = asked {
-            // Refused when the transfer was completed or deleted since our look.
-            while !self.metadata.set_expiry(id, for_state(expiry, transfer.state, now)).await? {
+            // Refused when the transfer was completed, deleted or swept since our look.
+            while !self.metadata.set_expiry(id, for_state(expiry, transfer.state, now), now).await? {
                 transfer = self.live(id, now).await?;
             }
         }

@@ -10,6 +10,8 @@ where
     Fut: Future<Output = S>,
 {
     what_did_not_leave_is_taken_off(&open().await).await;
+    what_was_swept_takes_nothing(&open().await).await;
+    an_end_that_has_come_is_not_moved(&open().await).await;
 }
 
 async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
@@ -27,4 +29,44 @@ async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
     store.refund_lease(&key(1, 1), 9000).await.expect("taken off");
     assert_eq!(charged().await, 0, "never less than nothing");
     store.refund_lease(&key(1, 2), 10).await.expect("there is no such lease");
+}
+
+/// Some server's clock was ahead, and what it swept would be alive by the others': it is over for good.
+async fn what_was_swept_takes_nothing(store: &dyn MetadataStore) {
+    create(store, 1).await;
+    for chunk in 0..3 {
+        store_chunk(store, 1, chunk, 10).await;
+    }
+    record_one(store, record(1, 3, 9, Step::Reserve, 10)).await;
+    limited(store, 2, 5).await;
+    create(store, 3).await;
+    for chunk in 0..4 {
+        store_chunk(store, 3, chunk, 10).await;
+    }
+    for number in 1..=3 {
+        store.swept(id(number)).await.expect("swept");
+        let moment = Expiry::At(at(5000));
+        assert!(!store.set_expiry(id(number), moment, at(30)).await.expect("answered"), "{number}: its end");
+        assert!(!store.set_max_downloads(id(number), 9).await.expect("answered"), "{number}: its limit");
+    }
+    for step in [Step::Reserve, Step::Store] {
+        assert_eq!(record_one(store, record(1, 3, 9, step, 30)).await, Recorded::Closed, "{step:?}");
+        assert_eq!(record_one(store, record(2, 0, 9, step, 30)).await, Recorded::Closed, "{step:?}");
+    }
+    assert_eq!(store.set_sealed_metadata(id(1), &[1; 30]).await.expect("refused"), SetOnce::Conflict);
+    assert_eq!(store.sealed_metadata(id(1)).await.expect("read"), None);
+    assert!(!store.complete(id(3), at(30), ASKED, at(530)).await.expect("answered"), "nothing is there to be completed");
+    assert!(matches!(take(store, &key(2, 1), 30).await, crate::metadata::Taken::Refused(row) if row.is_swept));
+}
+
+async fn an_end_that_has_come_is_not_moved(store: &dyn MetadataStore) {
+    completed(store, 1).await; // ends at 520
+    let moment = Expiry::At(at(9000));
+    assert!(!store.set_expiry(id(1), moment, at(520)).await.expect("answered"));
+    create(store, 2).await; // the upload ends at 1000
+    assert!(!store.set_expiry(id(2), moment, at(1000)).await.expect("answered"));
+    assert!(store.set_expiry(id(2), Expiry::At(at(700)), at(600)).await.expect("set"));
+    assert!(!store.set_expiry(id(2), moment, at(700)).await.expect("answered"));
+    assert!(store.set_expiry(id(1), moment, at(519)).await.expect("set"));
+    assert_eq!((transfer(store, 1).await.expiry, transfer(store, 2).await.expiry), (moment, Expiry::At(at(700))));
 }

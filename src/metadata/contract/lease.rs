@@ -253,7 +253,7 @@ async fn many_that_lapse_end_a_few_at_a_time(store: &dyn MetadataStore) {
 
 async fn a_clock_that_was_ahead_holds_no_place(store: &dyn MetadataStore) {
     limited(store, 1, 1).await;
-    assert!(store.set_expiry(id(1), Expiry::At(at(1_000_000))).await.expect("set"));
+    assert!(store.set_expiry(id(1), Expiry::At(at(1_000_000)), at(30)).await.expect("set"));
     assert!(matches!(take(store, &key(1, 1), 500_000).await, Taken::New(_)));
     assert_eq!(charge(store, &key(1, 1), 10, 100).await, Charged::Ended, "it cannot have begun");
     assert_eq!(store.with_lapsed_leases(at(100), TIMES, 10).await.expect("listed"), [id(1)]);

@@ -9,7 +9,8 @@ use crate::store::StoreError;
 /// The one point where a place is taken.
 pub(in crate::metadata) const TAKE_PLACE: &str = "
     UPDATE transfers SET held = held + 1
-    WHERE id = $1 AND state = 'completed' AND expires_at > $2 AND max_downloads > 0 AND held < max_downloads";
+    WHERE id = $1 AND state = 'completed' AND blobs_removed = 0 AND expires_at > $2
+        AND max_downloads > 0 AND held < max_downloads";
 
 pub(in crate::metadata) const INSERT_LEASE: &str = "
     INSERT INTO leases (transfer_id, token_hash, payload_bytes, charged_bytes, spent, started_at, ends_at)
@@ -47,8 +48,9 @@ pub(in crate::metadata) const EXHAUST: &str = "
     UPDATE transfers SET state = 'exhausted'
     WHERE id = $1 AND state = 'completed' AND max_downloads > 0 AND download_count >= max_downloads";
 
-pub(in crate::metadata) const SET_MAX_DOWNLOADS: &str =
-    "UPDATE transfers SET max_downloads = $2 WHERE id = $1 AND state IN ('pending', 'completed')";
+pub(in crate::metadata) const SET_MAX_DOWNLOADS: &str = "
+    UPDATE transfers SET max_downloads = $2
+    WHERE id = $1 AND state IN ('pending', 'completed') AND blobs_removed = 0";
 
 /// Without a limit nobody holds a place.
 pub(in crate::metadata) const FREE_PLACES: &str = "UPDATE transfers SET held = download_count WHERE id = $1";
