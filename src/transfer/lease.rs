@@ -3,6 +3,8 @@
 //! [`Transfers::admit`] is the one point that every body of every read passes. What it gives is a [`Toll`], which the
 //! body carries; whoever sends bytes asks it before and tells it after.
 
+use std::time::Duration;
+
 use haulier_wire::api::{LeaseEnd, LeaseEndResponse, LeaseResponse};
 use haulier_wire::encoding::to_hex;
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
@@ -10,7 +12,7 @@ use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 use super::access::Reader;
 use super::state::{self, Liveness};
 use super::{Token, TransferError, Transfers};
-use crate::metadata::{Committed, Ended, Lease, LeaseKey, Taken, Transfer};
+use crate::metadata::{Committed, Ended, Lease, LeaseKey, LeaseTimes, Taken, Transfer};
 use crate::store::StoreError;
 
 mod toll;
@@ -21,6 +23,10 @@ pub use toll::Toll;
 const LAPSED_BATCH: u32 = 500;
 /// Such batches that one reader waits for.
 const LAPSED_BATCHES: u32 = 8;
+/// How long a lease that a body took for itself lasts after its last byte: nobody else knows its token, so after a kill its
+/// place waits for this alone. Longer than a body can stand still before it is given up, and than a minute between two
+/// signs of life.
+const OWN_IDLE: Duration = Duration::from_mins(10);
 
 /// What reading a transfer costs.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +130,16 @@ impl Transfers {
             Ended::Unknown => LeaseEnd::Ended,
         };
         Ok(LeaseEndResponse { transfer_id: id, status })
+    }
+
+    /// How long a lease lasts; one that a body took for itself not as long.
+    fn lease_times(&self, is_own: bool) -> LeaseTimes {
+        let times = self.limits.leases;
+        if !is_own {
+            return times;
+        }
+        let shortest = self.limits.longest_stall() + toll::KEPT_EVERY + toll::KEPT_EVERY;
+        LeaseTimes { idle: times.idle.min(OWN_IDLE.max(shortest)), ..times }
     }
 
     /// Whether the reader has a lease that is under way.

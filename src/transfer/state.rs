@@ -40,6 +40,17 @@ pub struct Limits {
     pub token_rate: Option<Rate>,
 }
 
+/// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
+const SLOWEST_PIECE: Duration = Duration::from_secs(256);
+
+impl Limits {
+    /// How long the body of an answer may stand still before its reader is given up.
+    #[must_use]
+    pub fn longest_stall(&self) -> Duration {
+        self.client_timeout.saturating_add(SLOWEST_PIECE)
+    }
+}
+
 /// Who may create transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {

@@ -9,7 +9,7 @@ use haulier_wire::Timestamp;
 
 use super::super::{TransferError, Transfers};
 use crate::blob::ByteStream;
-use crate::metadata::{Charged, Ended, LeaseKey};
+use crate::metadata::{Charged, Ended, LeaseKey, LeaseTimes};
 use crate::store::StoreError;
 
 /// Least bytes that are paid at a time.
@@ -17,7 +17,7 @@ const MIN_STEP_BYTES: u64 = 1 << 20;
 /// A payload is paid in so many steps, if they are not smaller than that.
 const STEPS: u64 = 16;
 /// While bytes leave that are paid, the lease is kept from ending so often.
-const KEPT_EVERY: Duration = Duration::from_secs(60);
+pub(super) const KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// Goes with a body, and lets its bytes leave. Dropped, it takes what is paid and has not left off the lease again, and ends
 /// the lease that the body took for itself.
@@ -121,7 +121,8 @@ impl Paying {
         let (transfers, key) = (self.transfers.clone(), self.key.clone());
         self.paid_at = transfers.clock.now();
         let ends = self.is_own && is_last;
-        let charged = tokio::spawn(async move { transfers.charge(&key, bytes, ends).await });
+        let times = transfers.lease_times(self.is_own);
+        let charged = tokio::spawn(async move { transfers.charge(&key, bytes, times, ends).await });
         self.is_over = charged.await.map_err(StoreError::unavailable)??;
         Ok(())
     }
@@ -129,8 +130,14 @@ impl Paying {
 
 impl Transfers {
     /// Whether the lease is over.
-    async fn charge(&self, key: &LeaseKey, bytes: u64, ends: bool) -> Result<bool, TransferError> {
-        match self.metadata.charge_lease(key, bytes, self.clock.now(), self.limits.leases).await? {
+    async fn charge(
+        &self,
+        key: &LeaseKey,
+        bytes: u64,
+        times: LeaseTimes,
+        ends: bool,
+    ) -> Result<bool, TransferError> {
+        match self.metadata.charge_lease(key, bytes, self.clock.now(), times).await? {
             Charged::Charged { spends: true } => self.save_count(key.transfer_id).await,
             Charged::Charged { spends: false } | Charged::Free => {}
             Charged::UsedUp => return Err(TransferError::LeaseUsedUp),

@@ -52,7 +52,7 @@ impl House {
             default_expiry: hour,
             max_expiry: hour,
             upload_expiry: hour,
-            client_timeout: hour,
+            client_timeout: Duration::from_secs(30),
             sweep_grace: Duration::ZERO,
             min_expiry: Duration::from_secs(1),
             create: crate::transfer::state::Create::Open,
@@ -217,6 +217,33 @@ async fn what_was_paid_and_did_not_leave_comes_back() {
         assert_eq!(house.charged("a").await, broken * tenth);
     }
     assert_eq!(house.row().await.download_count, 1, "it was spent by the first charge, and stays so");
+}
+
+/// As after kill -9: nobody gives the place back, and its token is known to nobody.
+#[tokio::test]
+async fn a_place_of_its_own_outlives_its_server_for_minutes() {
+    let (house, terms) = House::new(TransferKind::Seed, 64, 1).await;
+    let mut toll = house.transfers.admit(terms, &reader(None), 64 * MIB).await.expect("a place");
+    assert_eq!(toll.pay(64 * MIB).await.expect("may leave"), 4 * MIB);
+    std::mem::forget(toll);
+    house.at(599);
+    assert!(matches!(house.transfers.admit(terms, &reader(None), MIB).await, Err(TransferError::PlacesTaken)));
+    house.at(600);
+    house.transfers.admit(terms, &reader(None), MIB).await.expect("the place is free");
+}
+
+/// A reader that takes something now and then is not one that has vanished.
+#[tokio::test]
+async fn a_slow_body_keeps_its_own_lease() {
+    let (house, terms) = House::new(TransferKind::Seed, 64, 1).await;
+    let mut toll = house.transfers.admit(terms, &reader(None), 64 * MIB).await.expect("a place");
+    for step in 1..=9 {
+        // As long as it may stand still, and a minute.
+        house.at(step * (256 + 30 + 60));
+        assert!(toll.pay(64 * MIB).await.expect("kept") > 0);
+        toll.passed(1);
+    }
+    assert!(matches!(house.transfers.admit(terms, &reader(None), MIB).await, Err(TransferError::PlacesTaken)));
 }
 
 #[tokio::test]
