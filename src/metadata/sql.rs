@@ -110,9 +110,13 @@ pub(super) const SET_EXPIRY: &str = "
 pub(super) const DELETE: &str = "
     UPDATE transfers SET state = 'deleted', deleted_at = $2 WHERE id = $1 AND state <> 'deleted'";
 
-/// What was downloaded without a limit counts once there is one: its place is held and spent.
-pub(super) const COUNT_DOWNLOAD: &str =
-    "UPDATE transfers SET download_count = download_count + 1, held = held + 1 WHERE id = $1";
+/// What was downloaded without a limit counts once there is one: its place is held and spent. The limit may be there by
+/// now, and this may be its last.
+pub(super) const COUNT_DOWNLOAD: &str = "
+    UPDATE transfers SET download_count = download_count + 1, held = held + 1,
+        state = CASE WHEN state = 'completed' AND max_downloads > 0 AND download_count + 1 >= max_downloads
+            THEN 'exhausted' ELSE state END
+    WHERE id = $1";
 
 /// Has ended at `$1` and has blobs; whoever has a lease may still read.
 macro_rules! is_unswept {

@@ -12,6 +12,7 @@ where
     what_did_not_leave_is_taken_off(&open().await).await;
     what_was_swept_takes_nothing(&open().await).await;
     an_end_that_has_come_is_not_moved(&open().await).await;
+    a_count_that_meets_a_limit_can_be_the_last(&open().await).await;
 }
 
 async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
@@ -69,4 +70,17 @@ async fn an_end_that_has_come_is_not_moved(store: &dyn MetadataStore) {
     assert!(!store.set_expiry(id(2), moment, at(700)).await.expect("answered"));
     assert!(store.set_expiry(id(1), moment, at(519)).await.expect("set"));
     assert_eq!((transfer(store, 1).await.expiry, transfer(store, 2).await.expiry), (moment, Expiry::At(at(700))));
+}
+
+/// A read without a limit began, and the owner sets one before it is counted.
+async fn a_count_that_meets_a_limit_can_be_the_last(store: &dyn MetadataStore) {
+    limited(store, 1, 2).await;
+    store.count_download(id(1)).await.expect("counted");
+    assert_eq!(counts(store, 1).await, (1, 1, 0, StoredState::Completed));
+    store.count_download(id(1)).await.expect("counted");
+    assert_eq!(counts(store, 1).await, (2, 2, 0, StoredState::Exhausted));
+    limited(store, 2, 1).await;
+    store.delete(id(2), at(30)).await.expect("deleted");
+    store.count_download(id(2)).await.expect("counted");
+    assert_eq!(counts(store, 2).await.3, StoredState::Deleted, "nothing leads back");
 }
