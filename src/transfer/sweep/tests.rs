@@ -4,17 +4,20 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
-use haulier_wire::TransferId;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
 use crate::blob::disk::DiskStore;
 use crate::blob::metered::MeteredBlobs;
+use crate::blob::troubled::{Removal, TroubledDisk};
+use crate::blob::BlobStore;
 use crate::clock::Clock;
 use crate::config::Cli;
 use crate::entropy::SystemEntropy;
+use crate::job::sweep_until_shutdown;
 use crate::metadata::sqlite::SqliteStore;
+use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
 
 /// Tells these times, one after the other, and then the last of them for ever.
@@ -44,10 +47,23 @@ struct House {
 impl House {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
-        let metadata = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
         let disk = DiskStore::open(&folder.path().join("blobs")).expect("opens");
+        Self::on(folder, Arc::new(disk)).await
+    }
+
+    /// One whose removals are in trouble.
+    async fn troubled(removal: Removal) -> (Self, Arc<TroubledDisk>) {
+        let folder = TempDir::new().expect("a folder");
+        let disk = DiskStore::open(&folder.path().join("blobs")).expect("opens");
+        let disk = Arc::new(TroubledDisk::new(disk, removal));
+        let blobs: Arc<TroubledDisk> = Arc::clone(&disk);
+        (Self::on(folder, blobs).await, disk)
+    }
+
+    async fn on(folder: TempDir, blobs: Arc<dyn BlobStore>) -> Self {
+        let metadata = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
         let metrics = Metrics::new(Timestamp::MIN).expect("metrics");
-        let blobs = MeteredBlobs::new(Arc::new(disk), &metrics.blobs("disk"));
+        let blobs = MeteredBlobs::new(blobs, &metrics.blobs("disk"));
         let cli = Cli::try_parse_from(["haulier-server", "--upload-expiry=1s", "--sweep-grace=0s"]).expect("parsed");
         let limits = cli.check().expect("fine").1.limits;
         let clock = Arc::new(Told(Mutex::new([at(0)].into())));
@@ -103,4 +119,37 @@ async fn leases_that_cannot_be_ended_keep_no_bytes_from_going() {
     sqlx::query(damaged).bind(id.as_str()).execute(&mut connection).await.expect("inserted");
     house.tell(&[at(10)]);
     assert_eq!(house.transfers.sweep().await.expect("swept").transfers, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_ends_the_round() {
+    let (house, disk) = House::troubled(Removal::IsRefused).await;
+    for _ in 0..3 * SWEEP_BATCH {
+        house.create().await;
+    }
+    house.tell(&[at(10)]);
+    assert!(matches!(house.transfers.sweep().await, Err(StoreError::Unavailable(_))));
+    assert_eq!(disk.removals(), u64::from(SWEEP_BATCH), "the others would only wait for it, too");
+    // Their claims were given back.
+    let claimed = house.transfers.metadata.claim_sweep(at(10), at(10), at(70), 1000).await.expect("claimed");
+    assert_eq!(claimed.len(), 3 * SWEEP_BATCH as usize);
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_a_round() {
+    let (house, disk) = House::troubled(Removal::Waits).await;
+    house.create().await;
+    house.tell(&[at(10)]);
+    let shutdown = Shutdown::default();
+    let metrics = Arc::new(house.metrics);
+    let job = sweep_until_shutdown(house.transfers.clone(), metrics, shutdown.clone(), Duration::from_secs(3600));
+    let job = tokio::spawn(job);
+    while disk.removals() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shutdown.begin();
+    tokio::time::timeout(Duration::from_secs(60), job).await.expect("it ends").expect("no panic");
+    // Whoever comes after a minute finds it there.
+    let claimed = house.transfers.metadata.claim_sweep(at(10), at(70), at(130), 1000).await.expect("claimed");
+    assert_eq!(claimed.len(), 1);
 }
