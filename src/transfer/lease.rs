@@ -110,8 +110,9 @@ impl Transfers {
         let key = key(id, reader.lease.as_ref().ok_or(TransferError::LeaseRequired)?);
         match self.metadata.commit_lease(&key, self.clock.now(), self.limits.leases).await? {
             Committed::Ended => return Err(TransferError::LeaseEnded),
-            Committed::New => self.save_count(id).await,
-            Committed::Same | Committed::Free => {}
+            // Also the second time: of the first one the answer, or the count, may have been lost.
+            Committed::New | Committed::Same => self.save_count(id).await,
+            Committed::Free => {}
         }
         let lease = self.metadata.lease(&key).await?;
         Ok(response(id, payload_bytes(&transfer), lease.as_ref()))

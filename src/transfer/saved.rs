@@ -236,10 +236,10 @@ impl Saved {
         self.sealed_metadata.as_ref().map(|sealed| sealed.0.clone())
     }
 
-    /// Whether a rebuild from this would give that row, but for the downloads counted since.
-    pub(super) fn says_what(&self, row: &Transfer, sealed_metadata: Option<Vec<u8>>) -> bool {
+    /// Whether a rebuild from this would give that row, but for downloads that were counted after the first `least`.
+    pub(super) fn says_what(&self, row: &Transfer, sealed_metadata: Option<Vec<u8>>, least: u64) -> bool {
         let expected = Self { download_count: self.download_count, ..Self::new(row, sealed_metadata) };
-        *self == expected
+        *self == expected && self.download_count >= least
     }
 }
 

@@ -32,7 +32,7 @@ impl Clock for TestClock {
 struct House {
     transfers: Transfers,
     clock: Arc<TestClock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl House {
@@ -63,7 +63,7 @@ impl House {
         };
         let now: Arc<TestClock> = Arc::clone(&clock);
         let transfers = Transfers::new(Arc::new(metadata), Arc::new(blobs), now, Arc::new(SystemEntropy), limits);
-        (Self { transfers, clock, _folder: folder }, Terms::of(&transfer))
+        (Self { transfers, clock, folder }, Terms::of(&transfer))
     }
 
     fn at(&self, seconds: i64) {
@@ -84,6 +84,19 @@ impl House {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("never came to {expected:?}: {:?}", self.row().await);
+    }
+
+    /// What meta.json says of the downloads, once it says `expected`.
+    async fn is_written(&self, expected: u64) {
+        let path = self.folder.path().join(format!("blobs/transfers/{}/meta.json", id()));
+        let part = format!("\"download_count\":{expected},");
+        for _ in 0..500 {
+            if std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&part)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{part} never stood in meta.json: {:?}", std::fs::read_to_string(&path));
     }
 
     async fn charged(&self, token: &str) -> u64 {
@@ -259,6 +272,17 @@ async fn a_reader_of_parts_finds_its_place_free_again() {
     }
     let again = house.transfers.admit(terms, &reader(None), MIB).await;
     assert!(matches!(again, Err(TransferError::Exhausted)));
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_again_writes_the_count_down() {
+    let (house, _) = House::new(TransferKind::Full, 2, 2).await;
+    house.transfers.take_lease(id(), &reader(Some("a"))).await.expect("a place");
+    // The server was killed between the commit of the database and meta.json.
+    let key = super::super::key(id(), &Token::new("a").expect("a token"));
+    house.transfers.metadata.commit_lease(&key, second(0), LeaseTimes::default()).await.expect("spent");
+    assert!(house.transfers.commit_lease(id(), &reader(Some("a"))).await.expect("again").spent);
+    house.is_written(1).await;
 }
 
 #[tokio::test]
