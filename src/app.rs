@@ -103,6 +103,7 @@ impl App {
             self.server.await?;
             shutdown.begin();
             self.sweeper.await?;
+            self.service.transfers.counts_saved().await;
             anyhow::Ok(())
         };
         tokio::select! {

@@ -1,4 +1,4 @@
-//! A disk whose removals are in trouble (tests).
+//! A disk whose removals, or what is put there, are in trouble (tests).
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,31 +8,46 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use haulier_wire::{Timestamp, TransferId};
+use tokio::sync::Semaphore;
 
 use super::disk::DiskStore;
 use super::{BlobKey, BlobStore, Content, Expected, Listed, StagedBlob};
 use crate::store::{BufferUse, StoreError};
 
-/// What becomes of a removal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Removal {
-    /// The store is away.
-    IsRefused,
-    /// It never ends.
-    Waits,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// For removals the store is away.
+    RemovalsFail,
+    /// Removals never end.
+    RemovalsWait,
+    /// Small blobs wait until [`TroubledDisk::heal`].
+    PutsWait,
 }
 
 /// Everything else is the disk's.
 #[derive(Debug)]
 pub(crate) struct TroubledDisk {
     disk: DiskStore,
-    removal: Removal,
+    trouble: Trouble,
     removals: AtomicU64,
+    puts: AtomicU64,
+    gate: Semaphore,
 }
 
 impl TroubledDisk {
-    pub(crate) fn new(disk: DiskStore, removal: Removal) -> Self {
-        Self { disk, removal, removals: AtomicU64::new(0) }
+    pub(crate) fn new(disk: DiskStore, trouble: Trouble) -> Self {
+        let (removals, puts) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { disk, trouble, removals, puts, gate: Semaphore::new(0) }
+    }
+
+    /// Lets everything go on that waits.
+    pub(crate) fn heal(&self) {
+        self.gate.add_permits(1_000_000);
+    }
+
+    /// How many small blobs have begun.
+    pub(crate) fn puts(&self) -> u64 {
+        self.puts.load(Ordering::Relaxed)
     }
 
     /// How many were asked for.
@@ -48,6 +63,10 @@ impl BlobStore for TroubledDisk {
     }
 
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
+        self.puts.fetch_add(1, Ordering::Relaxed);
+        if self.trouble == Trouble::PutsWait {
+            self.gate.acquire().await.map_err(StoreError::internal)?.forget();
+        }
         self.disk.put(key, bytes).await
     }
 
@@ -63,11 +82,12 @@ impl BlobStore for TroubledDisk {
         self.disk.remove(key).await
     }
 
-    async fn remove_transfer(&self, _: TransferId) -> Result<(), StoreError> {
+    async fn remove_transfer(&self, id: TransferId) -> Result<(), StoreError> {
         self.removals.fetch_add(1, Ordering::Relaxed);
-        match self.removal {
-            Removal::IsRefused => Err(StoreError::unavailable(anyhow!("away"))),
-            Removal::Waits => std::future::pending().await,
+        match self.trouble {
+            Trouble::RemovalsFail => Err(StoreError::unavailable(anyhow!("away"))),
+            Trouble::RemovalsWait => std::future::pending().await,
+            Trouble::PutsWait => self.disk.remove_transfer(id).await,
         }
     }
 

@@ -15,8 +15,10 @@ use super::{Token, TransferError, Transfers};
 use crate::metadata::{Committed, Ended, Lease, LeaseKey, LeaseTimes, Taken, Transfer};
 use crate::store::StoreError;
 
+mod count;
 mod toll;
 
+pub(super) use count::CountsUnderWay;
 pub use toll::Toll;
 
 /// Leases that one transaction ends: of one transfer there may be any number that has lapsed.
@@ -111,7 +113,7 @@ impl Transfers {
         match self.metadata.commit_lease(&key, self.clock.now(), self.limits.leases).await? {
             Committed::Ended => return Err(TransferError::LeaseEnded),
             // Also the second time: of the first one the answer, or the count, may have been lost.
-            Committed::New | Committed::Same => self.save_count(id).await,
+            Committed::New | Committed::Same => self.save_count(id),
             Committed::Free => {}
         }
         let lease = self.metadata.lease(&key).await?;
@@ -168,7 +170,7 @@ impl Transfers {
     async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<bool, StoreError> {
         let lapsed = self.metadata.end_lapsed_leases(id, now, self.limits.leases, LAPSED_BATCH).await?;
         if lapsed.is_burnt {
-            self.save_count(id).await;
+            self.save_count(id);
         }
         Ok(lapsed.ended >= LAPSED_BATCH)
     }
@@ -214,23 +216,9 @@ impl Transfers {
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
         let ended = self.metadata.end_lease(key, keep_spent).await?;
         if ended == Ended::Burnt {
-            self.save_count(key.transfer_id).await;
+            self.save_count(key.transfer_id);
         }
         Ok(ended)
-    }
-
-    /// Writes meta.json after a place was spent. A reader who has paid must not wait for a store that is away: the
-    /// counter in the database is the one that counts, and this one is for a rebuild.
-    async fn save_count(&self, id: TransferId) {
-        let now = self.clock.now();
-        let saved = async { self.save_latest(self.present(id, now).await?, now).await };
-        match saved.await {
-            Ok(_) | Err(TransferError::Deleted | TransferError::Expired | TransferError::Exhausted) => {}
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(transfer.id = %id, error, "meta.json does not hold the last count of downloads");
-            }
-        }
     }
 }
 

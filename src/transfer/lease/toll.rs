@@ -138,7 +138,7 @@ impl Transfers {
         ends: bool,
     ) -> Result<bool, TransferError> {
         match self.metadata.charge_lease(key, bytes, self.clock.now(), times).await? {
-            Charged::Charged { spends: true } => self.save_count(key.transfer_id).await,
+            Charged::Charged { spends: true } => self.save_count(key.transfer_id),
             Charged::Charged { spends: false } | Charged::Free => {}
             Charged::UsedUp => return Err(TransferError::LeaseUsedUp),
             Charged::Ended => return Err(TransferError::LeaseEnded),

@@ -8,10 +8,10 @@ use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
+use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
 use crate::blob::metered::MeteredBlobs;
-use crate::blob::troubled::{Removal, TroubledDisk};
-use crate::blob::BlobStore;
+use crate::blob::troubled::{Trouble, TroubledDisk};
 use crate::clock::Clock;
 use crate::config::Cli;
 use crate::entropy::SystemEntropy;
@@ -52,10 +52,10 @@ impl House {
     }
 
     /// One whose removals are in trouble.
-    async fn troubled(removal: Removal) -> (Self, Arc<TroubledDisk>) {
+    async fn troubled(trouble: Trouble) -> (Self, Arc<TroubledDisk>) {
         let folder = TempDir::new().expect("a folder");
         let disk = DiskStore::open(&folder.path().join("blobs")).expect("opens");
-        let disk = Arc::new(TroubledDisk::new(disk, removal));
+        let disk = Arc::new(TroubledDisk::new(disk, trouble));
         let blobs: Arc<TroubledDisk> = Arc::clone(&disk);
         (Self::on(folder, blobs).await, disk)
     }
@@ -123,7 +123,7 @@ async fn leases_that_cannot_be_ended_keep_no_bytes_from_going() {
 
 #[tokio::test]
 async fn a_store_that_is_away_ends_the_round() {
-    let (house, disk) = House::troubled(Removal::IsRefused).await;
+    let (house, disk) = House::troubled(Trouble::RemovalsFail).await;
     for _ in 0..3 * SWEEP_BATCH {
         house.create().await;
     }
@@ -137,7 +137,7 @@ async fn a_store_that_is_away_ends_the_round() {
 
 #[tokio::test]
 async fn shutdown_does_not_wait_for_a_round() {
-    let (house, disk) = House::troubled(Removal::Waits).await;
+    let (house, disk) = House::troubled(Trouble::RemovalsWait).await;
     house.create().await;
     house.tell(&[at(10)]);
     let shutdown = Shutdown::default();

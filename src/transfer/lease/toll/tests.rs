@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::*;
+use crate::blob::BlobStore;
 use crate::blob::disk::DiskStore;
+use crate::blob::troubled::{Trouble, TroubledDisk};
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::metadata::sqlite::SqliteStore;
@@ -39,11 +41,14 @@ impl House {
     /// A transfer of `mib` MiB, sealed, that may be downloaded `limit` times.
     async fn new(kind: TransferKind, mib: u64, limit: u64) -> (Self, Terms) {
         let folder = TempDir::new().expect("a folder");
+        let blobs = DiskStore::open(&folder.path().join("blobs")).expect("opens");
+        Self::on(folder, Arc::new(blobs), transfer(kind, mib, limit)).await
+    }
+
+    async fn on(folder: TempDir, blobs: Arc<dyn BlobStore>, transfer: Transfer) -> (Self, Terms) {
         let metadata = SqliteStore::open(&folder.path().join("a.sqlite")).await.expect("opens");
-        let transfer = transfer(kind, mib, limit);
         let restored = Restored { transfer: transfer.clone(), sealed_metadata: None, chunks: Vec::new() };
         assert!(metadata.restore(&restored).await.expect("restored"));
-        let blobs = DiskStore::open(&folder.path().join("blobs")).expect("opens");
         let clock = Arc::new(TestClock(Mutex::new(second(0))));
         let hour = Duration::from_secs(3600);
         let limits = Limits {
@@ -62,7 +67,7 @@ impl House {
             leases: LeaseTimes::default(),
         };
         let now: Arc<TestClock> = Arc::clone(&clock);
-        let transfers = Transfers::new(Arc::new(metadata), Arc::new(blobs), now, Arc::new(SystemEntropy), limits);
+        let transfers = Transfers::new(Arc::new(metadata), blobs, now, Arc::new(SystemEntropy), limits);
         (Self { transfers, clock, folder }, Terms::of(&transfer))
     }
 
@@ -283,6 +288,33 @@ async fn a_commit_that_comes_again_writes_the_count_down() {
     house.transfers.metadata.commit_lease(&key, second(0), LeaseTimes::default()).await.expect("spent");
     assert!(house.transfers.commit_lease(id(), &reader(Some("a"))).await.expect("again").spent);
     house.is_written(1).await;
+}
+
+/// Ten places are spent while the store takes nothing: nobody waits for it, and it is not asked ten times.
+#[tokio::test]
+async fn no_reader_waits_for_the_count_to_be_written() {
+    let folder = TempDir::new().expect("a folder");
+    let disk = DiskStore::open(&folder.path().join("blobs")).expect("opens");
+    let disk = Arc::new(TroubledDisk::new(disk, Trouble::PutsWait));
+    let blobs: Arc<TroubledDisk> = Arc::clone(&disk);
+    let (house, terms) = House::on(folder, blobs, transfer(TransferKind::Full, 2, 100)).await;
+    let spend = async {
+        for number in 0..10 {
+            let token = format!("token-{number}");
+            house.transfers.take_lease(id(), &reader(Some(&token))).await.expect("a place");
+            let mut toll = house.transfers.admit(terms, &reader(Some(&token)), 2 * MIB).await.expect("begins");
+            send(&mut toll, 2 * MIB).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), spend).await.expect("nobody waits");
+    assert_eq!(house.row().await.download_count, 10);
+    let saved = house.transfers.counts_saved();
+    tokio::pin!(saved);
+    assert!(futures::poll!(&mut saved).is_pending(), "whoever stops waits for it");
+    disk.heal();
+    saved.await;
+    house.is_written(10).await;
+    assert!(disk.puts() <= 3, "{} times", disk.puts());
 }
 
 #[tokio::test]
