@@ -37,6 +37,9 @@ impl Transfers {
             self.live(id, now).await?;
         }
         let transfer = self.present(id, now).await?;
+        if transfer.state == StoredState::Exhausted {
+            self.sweep_due.notify_one();
+        }
         if transfer.state != StoredState::Pending {
             return self.status_of(&self.save_latest(transfer, now).await?).await;
         }

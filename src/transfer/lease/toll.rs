@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use haulier_wire::Timestamp;
+use haulier_wire::{Timestamp, TransferId};
 
 use super::super::{TransferError, Transfers};
 use crate::blob::ByteStream;
-use crate::metadata::{Charged, Ended, LeaseKey, LeaseTimes};
+use crate::metadata::{Charged, Ended, LeaseKey, LeaseTimes, StoredState};
 use crate::store::StoreError;
 
 /// Least bytes that are paid at a time.
@@ -154,12 +154,20 @@ impl Transfers {
         }
     }
 
+    /// If that was the last place, its bytes can go; a sweep looks at more than one transfer. It comes by itself where the
+    /// database cannot say.
+    async fn sweep_if_exhausted(&self, id: TransferId) {
+        let row = self.metadata.transfer(id).await.ok().flatten();
+        if row.is_some_and(|row| row.state == StoredState::Exhausted) {
+            self.sweep_due.notify_one();
+        }
+    }
+
     /// What cannot be ended lapses.
     async fn end_own(&self, key: &LeaseKey) {
         match self.end_lease(key, false).await {
-            // It may have been the last, and its bytes can go.
-            Ok(Ended::Spent) => self.sweep_due.notify_one(),
-            Ok(_) => {}
+            Ok(Ended::Spent | Ended::Burnt) => self.sweep_if_exhausted(key.transfer_id).await,
+            Ok(Ended::GivenBack | Ended::Unknown) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(transfer.id = %key.transfer_id, error, "a lease was not given back: it ends by itself");

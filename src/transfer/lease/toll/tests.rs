@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use haulier_wire::{ByteLen, ChunkLayout, TransferId, TransferKind};
+use haulier_wire::{ByteLen, ChunkLayout, TransferKind};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -14,10 +14,10 @@ use crate::blob::troubled::{Trouble, TroubledDisk};
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::metadata::sqlite::SqliteStore;
-use crate::metadata::{Expiry, OperatorStore as _, Restored, Shape, StoredState, Transfer};
+use crate::metadata::{Expiry, OperatorStore as _, Restored, Shape, Transfer};
 use crate::transfer::lease::Terms;
 use crate::transfer::state::{LeaseTimes, Limits};
-use crate::transfer::{Clients, Reader, Token};
+use crate::transfer::{Clients, Reader, Token, Writer};
 
 const MIB: u64 = 1 << 20;
 const START: i64 = 1_800_000_000;
@@ -315,6 +315,49 @@ async fn no_reader_waits_for_the_count_to_be_written() {
     saved.await;
     house.is_written(10).await;
     assert!(disk.puts() <= 3, "{} times", disk.puts());
+}
+
+#[tokio::test]
+async fn only_the_last_place_calls_for_a_sweep() {
+    let (house, terms) = House::new(TransferKind::Seed, 2, 3).await;
+    let called = async |within: u64| {
+        let call = house.transfers.sweep_due();
+        tokio::time::timeout(Duration::from_millis(within), call).await.is_ok()
+    };
+    let whole = async || {
+        let mut toll = house.transfers.admit(terms, &reader(None), 2 * MIB).await.expect("begins");
+        send(&mut toll, 2 * MIB).await;
+    };
+    whole().await;
+    assert!(!called(200).await, "two are left");
+    whole().await;
+    assert!(!called(200).await, "one is left");
+    whole().await;
+    assert!(called(60_000).await, "that was the last");
+    assert!(!called(200).await, "once");
+}
+
+#[tokio::test]
+async fn a_burnt_place_and_a_lower_limit_call_for_a_sweep_too() {
+    let (house, terms) = House::new(TransferKind::Seed, 4, 1).await;
+    for expected in [(0, 0), (1, 1)] {
+        let mut toll = house.transfers.admit(terms, &reader(None), 4 * MIB).await.expect("begins");
+        for _ in 0..3 {
+            toll.pay(4 * MIB).await.expect("may leave");
+            toll.passed(MIB);
+        }
+        drop(toll);
+        house.comes_to(expected).await;
+    }
+    let call = tokio::time::timeout(Duration::from_secs(60), house.transfers.sweep_due()).await;
+    assert!(call.is_ok(), "twice three of four parts are one payload and more");
+
+    let (house, _) = House::new(TransferKind::Seed, 4, 9).await;
+    house.transfers.count_download(id()).await;
+    let lower = serde_json::from_str("{\"max_downloads\":1}").expect("a request");
+    let status = house.transfers.update(id(), &Writer::default(), &lower).await.expect("changed");
+    assert_eq!(status.max_downloads, 1);
+    assert!(tokio::time::timeout(Duration::from_secs(60), house.transfers.sweep_due()).await.is_ok());
 }
 
 #[tokio::test]
