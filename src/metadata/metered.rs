@@ -57,14 +57,15 @@ impl OperatorStore for MeteredMetadata {
     async fn unswept(
         &self,
         ended_before: Timestamp,
+        now: Timestamp,
         after: Option<TransferId>,
         most: u32,
     ) -> Result<Vec<Transfer>, StoreError> {
-        self.inner.unswept(ended_before, after, most).await
+        self.inner.unswept(ended_before, now, after, most).await
     }
 
-    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError> {
-        self.inner.unswept_total(ended_before).await
+    async fn unswept_total(&self, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        self.inner.unswept_total(now).await
     }
 
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {

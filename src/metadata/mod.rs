@@ -245,8 +245,8 @@ pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore
     /// Counts one download of a transfer without a limit.
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
 
-    /// Claims transfers whose blobs can go, deleted or ended before `ended_before`: at most `most`, and none that
-    /// somebody has claimed beyond `now`. Until `until` nobody else gets them.
+    /// Claims transfers whose blobs can go, deleted or ended before `ended_before`, or exhausted and without a lease at `now`:
+    /// at most `most`, and none that somebody has claimed beyond `now`. Until `until` nobody else gets them.
     async fn claim_sweep(
         &self,
         ended_before: Timestamp,

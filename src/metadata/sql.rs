@@ -118,25 +118,30 @@ pub(super) const COUNT_DOWNLOAD: &str = "
             THEN 'exhausted' ELSE state END
     WHERE id = $1";
 
-/// Has ended at `$1` and has blobs; whoever has a lease may still read.
+/// Has ended at `$1` and has blobs. Whoever has a lease at the moment `$now` may still read: bytes that have expired are kept
+/// for a while beyond their end, and a lease ends when it ends.
 macro_rules! is_unswept {
-    () => {
-        "blobs_removed = 0 AND (
+    ($now:literal) => {
+        concat!(
+            "blobs_removed = 0 AND (
             state = 'deleted'
             OR expires_at <= $1
             OR (state = 'pending' AND upload_expires_at <= $1)
             OR (state = 'exhausted' AND NOT EXISTS (
-                SELECT 1 FROM leases WHERE transfer_id = transfers.id AND ends_at > $1)))"
+                SELECT 1 FROM leases WHERE transfer_id = transfers.id AND ends_at > ",
+            $now,
+            ")))"
+        )
     };
 }
 pub(super) use is_unswept;
 
-/// Transfers that have ended at `$1` and that nobody has claimed beyond `$2`; the first `$3`.
+/// Transfers that have ended at `$1` and that nobody has claimed beyond the moment `$2`; the first `$3`.
 macro_rules! select_unclaimed {
     () => {
         concat!(
             "SELECT id FROM transfers WHERE ",
-            sql::is_unswept!(),
+            sql::is_unswept!("$2"),
             " AND (sweep_claimed_until IS NULL OR sweep_claimed_until <= $2) LIMIT $3"
         )
     };

@@ -162,7 +162,7 @@ impl Transfers {
         let now = self.clock.now();
         let (mut found, mut after) = (Swept::default(), None);
         loop {
-            let page = self.metadata.unswept(self.ended_before(now), after, UNSWEPT_PAGE).await?;
+            let page = self.metadata.unswept(self.ended_before(now), now, after, UNSWEPT_PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.id);
             for transfer in &page {

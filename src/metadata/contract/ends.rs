@@ -13,6 +13,7 @@ where
     what_was_swept_takes_nothing(&open().await).await;
     an_end_that_has_come_is_not_moved(&open().await).await;
     a_count_that_meets_a_limit_can_be_the_last(&open().await).await;
+    a_lease_ends_at_once_and_not_after_a_while(&open().await).await;
 }
 
 async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
@@ -83,4 +84,17 @@ async fn a_count_that_meets_a_limit_can_be_the_last(store: &dyn MetadataStore) {
     store.delete(id(2), at(30)).await.expect("deleted");
     store.count_download(id(2)).await.expect("counted");
     assert_eq!(counts(store, 2).await.3, StoredState::Deleted, "nothing leads back");
+}
+
+/// What has expired is kept for a while. Whoever had the last lease is gone when it has ended: dry run and sweep agree.
+async fn a_lease_ends_at_once_and_not_after_a_while(store: &dyn MetadataStore) {
+    limited(store, 1, 1).await;
+    take(store, &key(1, 1), 30).await;
+    assert_eq!(charge(store, &key(1, 1), 400, 30).await, SPENT); // to 130
+    for (now, expected) in [(129, 0), (130, 1)] {
+        let kept_for_a_while = at(now - 1000);
+        let listed = store.unswept(kept_for_a_while, at(now), None, 10).await.expect("listed");
+        let claimed = store.claim_sweep(kept_for_a_while, at(now), at(now), 10).await.expect("claimed");
+        assert_eq!((listed.len(), claimed.len()), (expected, expected), "{now}");
+    }
 }

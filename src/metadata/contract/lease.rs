@@ -302,14 +302,14 @@ async fn an_exhausted_transfer_is_swept_after_its_last_lease(store: &dyn Metadat
     limited(store, 1, 1).await;
     take(store, &key(1, 1), 30).await;
     assert_eq!(charge(store, &key(1, 1), 400, 30).await, SPENT); // to 130
-    let unswept = async |now: i64| claim(store, now, 0, 0, 10).await;
+    let unswept = async |now: i64| claim(store, now, now, 0, 10).await;
     assert!(unswept(129).await.is_empty(), "somebody may still read");
     assert_eq!(unswept(130).await, [id(1)]);
     store.end_lease(&key(1, 1), false).await.expect("ended");
     assert_eq!(unswept(31).await, [id(1)]);
-    let listed = store.unswept(at(31), None, 10).await.expect("listed");
+    let listed = store.unswept(at(31), at(31), None, 10).await.expect("listed");
     assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), [id(1)]);
-    assert!(store.unswept(at(31), Some(id(1)), 10).await.expect("listed").is_empty());
+    assert!(store.unswept(at(31), at(31), Some(id(1)), 10).await.expect("listed").is_empty());
     assert_eq!(store.unswept_total(at(31)).await.expect("added up"), (1, 400));
     assert_eq!(store.swept(id(1)).await.expect("swept"), 400);
     assert_eq!(store.swept(id(1)).await.expect("swept"), 0, "noted once");
