@@ -62,9 +62,13 @@ impl Lease {
     }
 }
 
-/// No lease that was taken before `now` ends later than this.
+/// How far the clocks of servers may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+
+/// No lease that was taken before `now` ends later than this, on whichever server.
 pub(super) fn furthest_end(now: Timestamp, times: LeaseTimes) -> Timestamp {
-    now.saturating_add(times.longest.max(times.unused)).unwrap_or(Timestamp::MAX)
+    let longest = times.longest.max(times.unused).saturating_add(CLOCKS_DIFFER);
+    now.saturating_add(longest).unwrap_or(Timestamp::MAX)
 }
 
 /// When a lease ends, charged at `now`.

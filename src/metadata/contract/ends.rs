@@ -1,7 +1,10 @@
 //! What is over stays over: bytes that were charged for nothing, and transfers whose blobs are gone.
 
+use std::time::Duration;
+
 use super::lease::{CHARGED, SPENT, charge, counts, key, limited, take};
 use super::*;
+use crate::metadata::LeaseTimes;
 
 pub(super) async fn run<S, F, Fut>(open: &F)
 where
@@ -14,6 +17,7 @@ where
     an_end_that_has_come_is_not_moved(&open().await).await;
     a_count_that_meets_a_limit_can_be_the_last(&open().await).await;
     a_lease_ends_at_once_and_not_after_a_while(&open().await).await;
+    clocks_that_differ_a_little_end_no_lease(&open().await).await;
 }
 
 async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
@@ -97,4 +101,15 @@ async fn a_lease_ends_at_once_and_not_after_a_while(store: &dyn MetadataStore) {
         let claimed = store.claim_sweep(kept_for_a_while, at(now), at(now), 10).await.expect("claimed");
         assert_eq!((listed.len(), claimed.len()), (expected, expected), "{now}");
     }
+}
+
+/// The longest and the idle time are the same, and the server that took the lease is a little ahead.
+async fn clocks_that_differ_a_little_end_no_lease(store: &dyn MetadataStore) {
+    let idle = Duration::from_millis(300);
+    let times = LeaseTimes { idle, longest: idle, unused: Duration::from_millis(20) };
+    limited(store, 1, 1).await;
+    store.take_lease(&key(1, 1), 400, at(40), times).await.expect("answered");
+    assert_eq!(store.charge_lease(&key(1, 1), 10, at(40), times).await.expect("answered"), CHARGED);
+    assert_eq!(store.charge_lease(&key(1, 1), 10, at(30), times).await.expect("answered"), CHARGED);
+    assert!(store.with_lapsed_leases(at(30), times, 10).await.expect("listed").is_empty());
 }

@@ -16,7 +16,7 @@ use crate::store::StoreError;
 const MIN_STEP_BYTES: u64 = 1 << 20;
 /// A payload is paid in so many steps, if they are not smaller than that.
 const STEPS: u64 = 16;
-/// While bytes leave that are paid, the lease is kept from ending so often.
+/// While bytes leave that are paid, the lease is kept from ending so often, or twice within the time that it lasts.
 pub(super) const KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// Goes with a body, and lets its bytes leave. Dropped, it takes what is paid and has not left off the lease again, and ends
@@ -29,6 +29,7 @@ struct Paying {
     transfers: Transfers,
     key: LeaseKey,
     step: u64,
+    kept_every: Duration,
     is_own: bool,
     /// Bytes that are paid and have not left.
     paid: u64,
@@ -46,8 +47,9 @@ impl Toll {
 
     pub(super) fn new(transfers: Transfers, key: LeaseKey, payload_bytes: u64, is_own: bool) -> Self {
         let step = payload_bytes.div_ceil(STEPS).max(MIN_STEP_BYTES);
+        let kept_every = KEPT_EVERY.min(transfers.lease_times(is_own).idle / 2);
         let paid_at = transfers.clock.now();
-        Self(Some(Box::new(Paying { transfers, key, step, is_own, paid: 0, paid_at, is_over: false })))
+        Self(Some(Box::new(Paying { transfers, key, step, kept_every, is_own, paid: 0, paid_at, is_over: false })))
     }
 
     /// Says how many of the next `rest` bytes, which are all that is left of the body, may leave: at least one, unless
@@ -110,7 +112,7 @@ impl Paying {
             return false;
         }
         let since = self.transfers.clock.now().duration_since(self.paid_at);
-        since.is_negative() || since.unsigned_abs() >= KEPT_EVERY
+        since.is_negative() || since.unsigned_abs() >= self.kept_every
     }
 
     /// In a task of its own: what is charged is noted everywhere, also if the client goes away meanwhile.

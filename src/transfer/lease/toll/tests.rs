@@ -393,6 +393,21 @@ async fn a_slow_body_keeps_its_lease() {
 }
 
 #[tokio::test]
+async fn a_body_keeps_a_lease_that_lasts_less_than_a_minute() {
+    let (mut house, terms) = House::new(TransferKind::Full, 64, 1).await;
+    house.transfers.limits.leases.idle = Duration::from_secs(30);
+    house.transfers.take_lease(id(), &reader(Some("a"))).await.expect("a place");
+    let mut toll = house.transfers.admit(terms, &reader(Some("a")), 64 * MIB).await.expect("begins");
+    for step in 1..=20 {
+        house.at(step * 14);
+        assert!(toll.pay(64 * MIB).await.expect("kept") > 0);
+        toll.passed(1);
+    }
+    toll.passed(4 * MIB);
+    toll.pay(64 * MIB).await.expect("the next step");
+}
+
+#[tokio::test]
 async fn a_place_whose_holder_is_gone_is_taken_over() {
     let (house, _) = House::new(TransferKind::Full, 64, 1).await;
     house.transfers.take_lease(id(), &reader(Some("a"))).await.expect("a place");
