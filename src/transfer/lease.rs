@@ -77,12 +77,11 @@ impl Transfers {
         if !terms.is_limited {
             return Ok(Toll::free());
         }
-        let (key, is_own) = match &reader.lease {
-            Some(token) => (key(terms.transfer_id, token), false),
-            None if terms.takes_own => (self.own_lease(&terms).await?, true),
+        let mut toll = match &reader.lease {
+            Some(token) => Toll::new(self.clone(), key(terms.transfer_id, token), terms.payload_bytes, false),
+            None if terms.takes_own => self.own_toll(&terms).await?,
             None => return Err(TransferError::LeaseRequired),
         };
-        let mut toll = Toll::new(self.clone(), key, terms.payload_bytes, is_own);
         toll.pay(len).await?;
         Ok(toll)
     }
@@ -175,13 +174,21 @@ impl Transfers {
         Ok(lapsed.ended >= LAPSED_BATCH)
     }
 
-    /// A lease that nobody else knows.
-    async fn own_lease(&self, terms: &Terms) -> Result<LeaseKey, TransferError> {
+    /// A lease that nobody else knows. What ends it is there before it is taken: the reader may go away at any moment.
+    async fn own_toll(&self, terms: &Terms) -> Result<Toll, TransferError> {
         let token = Token::new(&to_hex(&[self.entropy.bytes(), self.entropy.bytes()].concat()));
         let token = token.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a token of hex digits")))?;
         let key = key(terms.transfer_id, &token);
-        self.place(&key, terms.payload_bytes).await?;
-        Ok(key)
+        let toll = Toll::new(self.clone(), key.clone(), terms.payload_bytes, true);
+        match self.place(&key, terms.payload_bytes).await {
+            Ok(_) => Ok(toll),
+            // Whether it was taken nobody knows.
+            Err(error @ TransferError::Store(_)) => Err(error),
+            Err(refused) => {
+                toll.forget();
+                Err(refused)
+            }
+        }
     }
 
     /// Takes a place; before it says that there is none, lapsed leases give theirs back. `None`: without a limit by now.

@@ -52,6 +52,11 @@ impl Toll {
         Self(Some(Box::new(Paying { transfers, key, step, kept_every, is_own, paid: 0, paid_at, is_over: false })))
     }
 
+    /// There is no lease to be ended.
+    pub(super) fn forget(mut self) {
+        self.0 = None;
+    }
+
     /// Says how many of the next `rest` bytes, which are all that is left of the body, may leave: at least one, unless
     /// `rest` is 0. Pays when need be.
     ///

@@ -360,6 +360,28 @@ async fn a_burnt_place_and_a_lower_limit_call_for_a_sweep_too() {
     assert!(tokio::time::timeout(Duration::from_secs(60), house.transfers.sweep_due()).await.is_ok());
 }
 
+/// A reader goes away at some moment while its place is being taken.
+#[tokio::test]
+async fn a_reader_that_goes_away_at_once_leaves_no_place_taken() {
+    let (house, terms) = House::new(TransferKind::Seed, 4, 1000).await;
+    for round in 0..200_u64 {
+        let reader = reader(None);
+        let admitted = house.transfers.admit(terms, &reader, 4 * MIB);
+        let patience = Duration::from_micros(round * 20);
+        drop(tokio::time::timeout(patience, admitted).await);
+    }
+    // What was paid while they went may have burnt some; no place is under way.
+    let mut row = house.row().await;
+    for _ in 0..500 {
+        if row.held == row.download_count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        row = house.row().await;
+    }
+    assert_eq!(row.held, row.download_count);
+}
+
 #[tokio::test]
 async fn twice_the_payload_is_the_end() {
     let (house, terms) = House::new(TransferKind::Full, 2, 1).await;
