@@ -46,7 +46,7 @@ pub struct Lease {
     pub payload_bytes: u64,
     /// Body bytes that were allowed to leave.
     pub charged_bytes: u64,
-    /// Whether its place is never given back.
+    /// Whether there is nothing more to be done with its place: it is spent, or was given back ahead of the lease's end.
     pub is_spent: bool,
     /// When it was taken.
     pub started_at: Timestamp,
@@ -204,6 +204,9 @@ pub trait LeaseStore: Debug + Send + Sync {
 
     /// Ends a lease. One whose place is spent, or burnt by this, serves on if `keep_spent`.
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError>;
+
+    /// Gives the place of a lease back, or burns it, and keeps the lease: it serves on as a spent one does.
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError>;
 
     /// Lists transfers that have leases which have lapsed, the first `most`.
     async fn with_lapsed_leases(

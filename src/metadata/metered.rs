@@ -176,6 +176,10 @@ impl LeaseStore for MeteredMetadata {
         self.step("end_lease", self.inner.end_lease(key, keep_spent)).await
     }
 
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        self.step("release_place", self.inner.release_place(key)).await
+    }
+
     async fn with_lapsed_leases(
         &self,
         now: Timestamp,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::lease::{CHARGED, SPENT, charge, counts, key, limited, take};
 use super::*;
-use crate::metadata::LeaseTimes;
+use crate::metadata::{Ended, LeaseTimes};
 
 pub(super) async fn run<S, F, Fut>(open: &F)
 where
@@ -18,6 +18,7 @@ where
     a_count_that_meets_a_limit_can_be_the_last(&open().await).await;
     a_lease_ends_at_once_and_not_after_a_while(&open().await).await;
     clocks_that_differ_a_little_end_no_lease(&open().await).await;
+    a_place_is_released_ahead_of_its_lease(&open().await).await;
 }
 
 async fn what_did_not_leave_is_taken_off(store: &dyn MetadataStore) {
@@ -61,7 +62,10 @@ async fn what_was_swept_takes_nothing(store: &dyn MetadataStore) {
     }
     assert_eq!(store.set_sealed_metadata(id(1), &[1; 30]).await.expect("refused"), SetOnce::Conflict);
     assert_eq!(store.sealed_metadata(id(1)).await.expect("read"), None);
-    assert!(!store.complete(id(3), at(30), ASKED, at(530)).await.expect("answered"), "nothing is there to be completed");
+    assert!(
+        !store.complete(id(3), at(30), ASKED, at(530)).await.expect("answered"),
+        "nothing is there to be completed"
+    );
     assert!(matches!(take(store, &key(2, 1), 30).await, crate::metadata::Taken::Refused(row) if row.is_swept));
 }
 
@@ -112,4 +116,26 @@ async fn clocks_that_differ_a_little_end_no_lease(store: &dyn MetadataStore) {
     assert_eq!(store.charge_lease(&key(1, 1), 10, at(40), times).await.expect("answered"), CHARGED);
     assert_eq!(store.charge_lease(&key(1, 1), 10, at(30), times).await.expect("answered"), CHARGED);
     assert!(store.with_lapsed_leases(at(30), times, 10).await.expect("listed").is_empty());
+}
+
+async fn a_place_is_released_ahead_of_its_lease(store: &dyn MetadataStore) {
+    limited(store, 1, 1).await;
+    let released = async |token: u8| store.release_place(&key(1, token)).await.expect("answered");
+    for (token, abandoned, expected) in [(1, 300, Ended::GivenBack), (2, 200, Ended::Burnt)] {
+        take(store, &key(1, token), 30).await;
+        assert_eq!(charge(store, &key(1, token), 300, 30).await, CHARGED);
+        assert_eq!(released(token).await, expected);
+        assert_eq!(released(token).await, Ended::Spent, "once");
+        assert_eq!(counts(store, 1).await.2, abandoned);
+        assert_eq!(charge(store, &key(1, token), 1, 31).await, CHARGED, "it serves on");
+    }
+    assert_eq!(counts(store, 1).await, (1, 1, 200, StoredState::Exhausted));
+    assert!(claim(store, 31, 31, 0, 10).await.is_empty(), "both may still read");
+    assert_eq!(store.end_lease(&key(1, 1), false).await.expect("ended"), Ended::Spent);
+    assert!(claim(store, 31, 31, 0, 10).await.is_empty(), "one may");
+    let lapsed = store.end_lapsed_leases(id(1), at(131), lease::TIMES, 10).await.expect("ended");
+    assert_eq!((lapsed.ended, lapsed.is_burnt), (1, false));
+    assert_eq!(counts(store, 1).await, (1, 1, 200, StoredState::Exhausted), "its place was counted once");
+    assert_eq!(claim(store, 131, 131, 0, 10).await, [id(1)]);
+    assert_eq!(released(9).await, Ended::Unknown);
 }

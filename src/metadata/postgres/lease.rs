@@ -100,6 +100,10 @@ impl LeaseStore for PostgresStore {
         transaction!(self, |tx| end(&mut tx, key, keep_spent))
     }
 
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        transaction!(self, |tx| release(&mut tx, key))
+    }
+
     async fn with_lapsed_leases(
         &self,
         now: Timestamp,

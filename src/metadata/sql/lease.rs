@@ -246,6 +246,17 @@ macro_rules! steps {
             })
         }
 
+        async fn release(connection: &mut $connection, key: &LeaseKey) -> Result<Ended, StoreError> {
+            lock(connection, key.transfer_id).await?;
+            let Some(lease) = select_lease(connection, key).await? else { return Ok(Ended::Unknown) };
+            if lease.is_spent {
+                return Ok(Ended::Spent);
+            }
+            let is_burnt = settle_all(connection, key.transfer_id, &[lease]).await?;
+            update_lease(connection, key, &Lease { is_spent: true, ..lease }).await?;
+            Ok(if is_burnt { Ended::Burnt } else { Ended::GivenBack })
+        }
+
         async fn set_limit(connection: &mut $connection, id: TransferId, most: u64) -> Result<bool, StoreError> {
             lock(connection, id).await?;
             let query = sqlx::query(statement::SET_MAX_DOWNLOADS).bind(id.as_str()).bind(signed(most)?);

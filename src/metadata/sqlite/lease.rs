@@ -66,6 +66,10 @@ impl LeaseStore for SqliteStore {
         transaction!(self, |tx| end(&mut tx, key, keep_spent))
     }
 
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        transaction!(self, |tx| release(&mut tx, key))
+    }
+
     async fn with_lapsed_leases(
         &self,
         now: Timestamp,

@@ -34,8 +34,8 @@ struct Paying {
     /// Bytes that are paid and have not left.
     paid: u64,
     paid_at: Timestamp,
-    /// The lease has ended with the last step: there is nothing to keep.
-    is_over: bool,
+    /// All is paid, and what was paid has been counted: nothing is taken off any more.
+    is_settled: bool,
 }
 
 impl Toll {
@@ -49,7 +49,7 @@ impl Toll {
         let step = payload_bytes.div_ceil(STEPS).max(MIN_STEP_BYTES);
         let kept_every = KEPT_EVERY.min(transfers.lease_times(is_own).idle / 2);
         let paid_at = transfers.clock.now();
-        Self(Some(Box::new(Paying { transfers, key, step, kept_every, is_own, paid: 0, paid_at, is_over: false })))
+        Self(Some(Box::new(Paying { transfers, key, step, kept_every, is_own, paid: 0, paid_at, is_settled: false })))
     }
 
     /// There is no lease to be ended.
@@ -113,36 +113,34 @@ impl Toll {
 impl Paying {
     /// A clock that went back has paid in the future.
     fn is_due(&self) -> bool {
-        if self.is_over {
-            return false;
-        }
         let since = self.transfers.clock.now().duration_since(self.paid_at);
         since.is_negative() || since.unsigned_abs() >= self.kept_every
     }
 
     /// In a task of its own: what is charged is noted everywhere, also if the client goes away meanwhile.
     ///
-    /// A lease of the body's own that stays unspent ends with the last step, and not after it: whoever has all of an
-    /// answer may ask for the next part, and must find the place free.
+    /// A lease of the body's own that stays unspent gives its place back with the last step, and not after it: whoever has
+    /// all of an answer may ask for the next part, and must find the place free. The lease itself stays until the body is
+    /// gone, and keeps the bytes from being swept.
     async fn charge(&mut self, bytes: u64, is_last: bool) -> Result<(), TransferError> {
         let (transfers, key) = (self.transfers.clone(), self.key.clone());
         self.paid_at = transfers.clock.now();
-        let ends = self.is_own && is_last;
+        let releases = self.is_own && is_last;
         let times = transfers.lease_times(self.is_own);
-        let charged = tokio::spawn(async move { transfers.charge(&key, bytes, times, ends).await });
-        self.is_over = charged.await.map_err(StoreError::unavailable)??;
+        let charged = tokio::spawn(async move { transfers.charge(&key, bytes, times, releases).await });
+        self.is_settled |= charged.await.map_err(StoreError::unavailable)??;
         Ok(())
     }
 }
 
 impl Transfers {
-    /// Whether the lease is over.
+    /// Whether the place was released.
     async fn charge(
         &self,
         key: &LeaseKey,
         bytes: u64,
         times: LeaseTimes,
-        ends: bool,
+        releases: bool,
     ) -> Result<bool, TransferError> {
         match self.metadata.charge_lease(key, bytes, self.clock.now(), times).await? {
             Charged::Charged { spends: true } => self.save_count(key.transfer_id),
@@ -150,7 +148,10 @@ impl Transfers {
             Charged::UsedUp => return Err(TransferError::LeaseUsedUp),
             Charged::Ended => return Err(TransferError::LeaseEnded),
         }
-        Ok(ends && self.end_lease(key, true).await? == Ended::GivenBack)
+        if releases && self.metadata.release_place(key).await? == Ended::Burnt {
+            self.save_count(key.transfer_id);
+        }
+        Ok(releases)
     }
 
     /// A reader whose connection breaks again and again must not pay for bytes that never left.
@@ -186,8 +187,8 @@ impl Transfers {
 impl Drop for Toll {
     fn drop(&mut self) {
         let Some(paying) = self.0.take() else { return };
-        let Paying { transfers, key, paid, is_own, is_over, .. } = *paying;
-        let refunds = paid > 0 && !is_over;
+        let Paying { transfers, key, paid, is_own, is_settled, .. } = *paying;
+        let refunds = paid > 0 && !is_settled;
         if is_own || refunds {
             transfers.runtime.clone().spawn(async move {
                 if refunds {

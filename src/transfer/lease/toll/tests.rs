@@ -382,6 +382,36 @@ async fn a_reader_that_goes_away_at_once_leaves_no_place_taken() {
     assert_eq!(row.held, row.download_count);
 }
 
+/// Somebody else spends the last place while a body is in its last step.
+#[tokio::test]
+async fn the_last_step_of_a_body_outlives_the_transfer() {
+    let (house, terms) = House::new(TransferKind::Seed, 4, 1).await;
+    let mut last = house.transfers.admit(terms, &reader(None), MIB).await.expect("a part");
+    last.passed(1);
+    let mut whole = house.transfers.admit(terms, &reader(None), 4 * MIB).await.expect("its place is free");
+    send(&mut whole, 4 * MIB).await;
+    drop(whole);
+    house.comes_to((1, 1)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    house.transfers.sweep().await.expect("swept");
+    assert!(!house.row().await.is_swept, "somebody reads");
+    house.at(599);
+    assert!(last.pay(MIB - 1).await.expect("kept") > 0);
+    house.at(1198);
+    house.transfers.sweep().await.expect("swept");
+    assert!(!house.row().await.is_swept, "somebody still reads");
+    drop(last);
+    for _ in 0..500 {
+        house.transfers.sweep().await.expect("swept");
+        if house.row().await.is_swept {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(house.row().await.is_swept);
+    assert_eq!(house.row().await.held, 1);
+}
+
 #[tokio::test]
 async fn twice_the_payload_is_the_end() {
     let (house, terms) = House::new(TransferKind::Full, 2, 1).await;
