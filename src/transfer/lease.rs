@@ -161,6 +161,7 @@ impl Transfers {
             }
             for id in ids {
                 self.end_lapsed_of(id, now).await?;
+                self.count_saved(id).await;
             }
         }
     }

@@ -51,6 +51,10 @@ impl CountsUnderWay {
         again
     }
 
+    async fn has_not(&self, id: TransferId) {
+        let _ = self.0.subscribe().wait_for(|under_way| !under_way.contains_key(&id)).await;
+    }
+
     async fn are_none(&self) {
         // The sender lives in self, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(HashMap::is_empty).await;
@@ -81,6 +85,11 @@ impl Transfers {
                 "stopped before every meta.json held the last count of downloads: doctor --repair writes them"
             );
         }
+    }
+
+    /// Waits until the count of one is written: it must not be written behind a sweep, and stay there.
+    pub(super) async fn count_saved(&self, id: TransferId) {
+        let _ = timeout(LAST_COUNTS, self.counts.has_not(id)).await;
     }
 
     async fn save_count_now(&self, id: TransferId) {

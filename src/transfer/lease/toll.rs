@@ -165,6 +165,7 @@ impl Transfers {
     /// If that was the last place, its bytes can go; a sweep looks at more than one transfer. It comes by itself where the
     /// database cannot say.
     async fn sweep_if_exhausted(&self, id: TransferId) {
+        self.count_saved(id).await;
         let row = self.metadata.transfer(id).await.ok().flatten();
         if row.is_some_and(|row| row.state == StoredState::Exhausted) {
             self.sweep_due.notify_one();
@@ -173,6 +174,8 @@ impl Transfers {
 
     /// What cannot be ended lapses.
     async fn end_own(&self, key: &LeaseKey) {
+        // The lease keeps the sweep away.
+        self.count_saved(key.transfer_id).await;
         match self.end_lease(key, false).await {
             Ok(Ended::Spent | Ended::Burnt) => self.sweep_if_exhausted(key.transfer_id).await,
             Ok(Ended::GivenBack | Ended::Unknown) => {}
