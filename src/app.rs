@@ -84,7 +84,9 @@ impl App {
         let metrics_server = config.metrics_listen.map(|address| metered::listen(&service, address)).transpose()?;
         service.shutdown.follow_signals(config.drain_delay)?;
         reload_on_hangup(certificate)?;
-        let sweeper = tokio::spawn(job::sweep_until_shutdown(Arc::clone(&service), config.sweep_interval));
+        let (transfers, metrics) = (service.transfers.clone(), Arc::clone(&service.metrics));
+        let sweeper = job::sweep_until_shutdown(transfers, metrics, service.shutdown.clone(), config.sweep_interval);
+        let sweeper = tokio::spawn(sweeper);
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         Ok(Self { address, scheme, stores, service, server, metrics_server, sweeper })
     }
@@ -101,6 +103,7 @@ impl App {
             self.server.await?;
             shutdown.begin();
             self.sweeper.await?;
+            self.service.transfers.counts_saved().await;
             anyhow::Ok(())
         };
         tokio::select! {

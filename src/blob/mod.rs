@@ -9,6 +9,8 @@ mod file;
 pub mod foreign;
 pub mod metered;
 pub mod s3;
+#[cfg(test)]
+pub(crate) mod troubled;
 
 use std::fmt;
 use std::ops::Range;

@@ -23,8 +23,6 @@ use super::{Service, problem};
 
 /// Paths that need no place: a full server is still a healthy one. What they ask the stores, a crowd asks once.
 const FREE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/api/config"];
-/// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
-const SLOWEST_PIECE: Duration = Duration::from_secs(256);
 
 /// Lets a request in, within its client's rate and while there is room, until the last byte of its answer has left.
 pub(super) async fn admit<B: MessageBody + 'static>(
@@ -45,7 +43,7 @@ pub(super) async fn admit<B: MessageBody + 'static>(
         let (request, _) = request.into_parts();
         return Ok(ServiceResponse::new(request, problem::render(&Problem::new(ProblemType::Unavailable))));
     };
-    let longest_stall = service.transfers.limits().client_timeout + SLOWEST_PIECE;
+    let longest_stall = service.transfers.limits().longest_stall();
     let response = next.call(request).await?;
     Ok(response.map_body(|_, body| BoxBody::new(Admitted::new(body.boxed(), permit, longest_stall))))
 }

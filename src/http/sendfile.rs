@@ -90,7 +90,7 @@ impl Step {
             let _place = place;
             sending.turn(begin + most)
         });
-        let step = match turn.await.map_err(io::Error::other)??.passed(begin) {
+        let step = match turn.await.map_err(io::Error::other)?? {
             Self::Send(Sending { part, writer, .. }) if part.range.is_empty() => {
                 outlet.give_back(writer);
                 Self::Done
@@ -99,19 +99,20 @@ impl Step {
         };
         Ok(Some((Bytes::new(), step)))
     }
-
-    /// Tells the toll what has left since `begin`.
-    fn passed(mut self, begin: u64) -> Self {
-        if let Self::Send(sending) | Self::Wait(sending) = &mut self {
-            sending.toll.passed(sending.part.range.start - begin);
-        }
-        self
-    }
 }
 
 impl Sending {
-    /// Sends until there is nothing left, no room, or others wait. May wait for the disk.
+    /// Sends until there is nothing left, no room, or others wait. May wait for the disk. Tells the toll here what has left:
+    /// nobody may be there any more who waits for the end of the turn.
     fn turn(mut self, turn_end: u64) -> io::Result<Step> {
+        let begin = self.part.range.start;
+        let has_room = self.fill(turn_end);
+        self.toll.passed(self.part.range.start - begin);
+        Ok(if has_room? { Step::Send(self) } else { Step::Wait(self) })
+    }
+
+    /// Whether there was room for all of the turn.
+    fn fill(&mut self, turn_end: u64) -> io::Result<bool> {
         let socket: &TcpStream = self.writer.as_ref();
         while self.part.range.start < turn_end {
             if !is_full(send(socket, &mut self.part, turn_end, &self.sent))? {
@@ -120,10 +121,10 @@ impl Sending {
             await_room(socket)?;
             // The runtime only hears of changes: a try that it sees fail is what it watches from.
             if is_full(socket.try_io(Interest::WRITABLE, || send(socket, &mut self.part, turn_end, &self.sent)))? {
-                return Ok(Step::Wait(self));
+                return Ok(false);
             }
         }
-        Ok(Step::Send(self))
+        Ok(true)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 };
 
 mod access;
+mod ends;
 mod lease;
 mod operator;
 mod payload;
@@ -38,6 +39,7 @@ where
     claimants_never_get_the_same(&open().await).await;
     racing_writers_get_one_winner(&open().await).await;
     lease::run(&open).await;
+    ends::run(&open).await;
     operator::run(&open).await;
     payload::run(&open).await;
     access::run(&open).await;
@@ -267,7 +269,7 @@ async fn complete_needs_every_chunk_and_happens_once(store: &dyn MetadataStore) 
         store_chunk(store, 2, chunk, 10).await;
     }
     let moment = Expiry::At(at(900));
-    assert!(store.set_expiry(id(2), moment).await.expect("set"));
+    assert!(store.set_expiry(id(2), moment, at(20)).await.expect("set"));
     assert!(!store.complete(id(2), at(20), Expiry::At(at(901)), at(901)).await.expect("answered"), "another moment");
     assert!(store.complete(id(2), at(20), moment, at(900)).await.expect("answered"));
     let row = transfer(store, 1).await;
@@ -278,15 +280,15 @@ async fn complete_needs_every_chunk_and_happens_once(store: &dyn MetadataStore) 
 async fn expiry_changes_until_deletion(store: &dyn MetadataStore) {
     create(store, 1).await;
     for expiry in [Expiry::At(at(77)), Expiry::AfterComplete(88)] {
-        assert!(store.set_expiry(id(1), expiry).await.expect("set"));
+        assert!(store.set_expiry(id(1), expiry, at(1)).await.expect("set"));
         assert_eq!(transfer(store, 1).await.expiry, expiry);
     }
     store.delete(id(1), at(5)).await.expect("deleted");
-    assert!(!store.set_expiry(id(1), Expiry::At(at(99))).await.expect("answered"));
+    assert!(!store.set_expiry(id(1), Expiry::At(at(99)), at(5)).await.expect("answered"));
 
     completed(store, 2).await;
-    assert!(!store.set_expiry(id(2), Expiry::AfterComplete(88)).await.expect("answered"), "that is over");
-    assert!(store.set_expiry(id(2), Expiry::At(at(99))).await.expect("answered"));
+    assert!(!store.set_expiry(id(2), Expiry::AfterComplete(88), at(30)).await.expect("answered"), "that is over");
+    assert!(store.set_expiry(id(2), Expiry::At(at(99)), at(30)).await.expect("answered"));
     assert_eq!(transfer(store, 2).await.expiry, Expiry::At(at(99)));
 }
 
@@ -312,7 +314,7 @@ async fn only_what_has_ended_is_swept(store: &dyn MetadataStore) {
     create(store, 1).await; // abandoned at 1000
     completed(store, 2).await; // ends at 520
     completed(store, 3).await;
-    store.set_expiry(id(3), Expiry::At(at(9000))).await.expect("set");
+    store.set_expiry(id(3), Expiry::At(at(9000)), at(30)).await.expect("set");
     create(store, 4).await;
     store.delete(id(4), at(1)).await.expect("deleted");
 

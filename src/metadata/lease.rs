@@ -46,7 +46,7 @@ pub struct Lease {
     pub payload_bytes: u64,
     /// Body bytes that were allowed to leave.
     pub charged_bytes: u64,
-    /// Whether its place is never given back.
+    /// Whether there is nothing more to be done with its place: it is spent, or was given back ahead of the lease's end.
     pub is_spent: bool,
     /// When it was taken.
     pub started_at: Timestamp,
@@ -62,9 +62,13 @@ impl Lease {
     }
 }
 
-/// No lease that was taken before `now` ends later than this.
+/// How far the clocks of servers may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+
+/// No lease that was taken before `now` ends later than this, on whichever server.
 pub(super) fn furthest_end(now: Timestamp, times: LeaseTimes) -> Timestamp {
-    now.saturating_add(times.longest.max(times.unused)).unwrap_or(Timestamp::MAX)
+    let longest = times.longest.max(times.unused).saturating_add(CLOCKS_DIFFER);
+    now.saturating_add(longest).unwrap_or(Timestamp::MAX)
 }
 
 /// When a lease ends, charged at `now`.
@@ -128,26 +132,46 @@ pub enum Ended {
     Unknown,
 }
 
-/// What gives a place back, and what one that is not given back costs.
+/// What came of ending leases that have lapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lapsed {
+    /// How many ended.
+    pub ended: u32,
+    /// Whether the place of any of them counts as spent.
+    pub is_burnt: bool,
+}
+
+/// What unspent leases leave behind, in numbers of the transfer's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
-    /// Whether the place is not given back.
-    pub(super) is_burnt: bool,
+    /// Places that are free again.
+    pub(super) given_back: i64,
+    /// Places that count as spent.
+    pub(super) burnt: i64,
     /// What is added to the transfer's abandoned bytes.
     pub(super) abandoned: i64,
 }
 
 /// The rule of abandoned bytes: an unspent lease adds its charge; each time that reaches the payload's length, one length
 /// is subtracted and the place is kept. So nobody reads without end by never finishing.
-pub(super) fn settle(abandoned: u64, lease: &Lease) -> Settled {
+pub(super) fn settle(abandoned: u64, leases: &[Lease]) -> Settled {
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let is_burnt = lease.charged_bytes > 0 && abandoned.saturating_add(lease.charged_bytes) >= lease.payload_bytes;
-    let subtracted = if is_burnt { signed(lease.payload_bytes) } else { 0 };
-    Settled { is_burnt, abandoned: signed(lease.charged_bytes) - subtracted }
+    let (mut settled, mut sum) = (Settled::default(), abandoned);
+    for lease in leases.iter().filter(|lease| !lease.is_spent) {
+        sum = sum.saturating_add(lease.charged_bytes);
+        if lease.charged_bytes > 0 && sum >= lease.payload_bytes {
+            sum -= lease.payload_bytes;
+            settled.burnt += 1;
+        } else {
+            settled.given_back += 1;
+        }
+    }
+    Settled { abandoned: signed(sum) - signed(abandoned), ..settled }
 }
 
 /// The part of a database that holds downloads to a transfer's limit. Every method is one transaction that holds the
-/// transfer's row, so that all of them happen one after another. All may be done twice: a charge then costs twice.
+/// transfer's row, so that all of them happen one after another. All but `refund_lease` may be done twice: a charge then
+/// costs twice.
 #[async_trait]
 pub trait LeaseStore: Debug + Send + Sync {
     /// Takes a place for a lease, or finds the lease, lapsed or not.
@@ -171,11 +195,18 @@ pub trait LeaseStore: Debug + Send + Sync {
         times: LeaseTimes,
     ) -> Result<Charged, StoreError>;
 
+    /// Takes bytes off the charge of a lease that were charged and have not left. A spent place stays spent. Never done
+    /// twice, or more would leave than is charged.
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError>;
+
     /// Spends the place of a lease.
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError>;
 
     /// Ends a lease. One whose place is spent, or burnt by this, serves on if `keep_spent`.
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError>;
+
+    /// Gives the place of a lease back, or burns it, and keeps the lease: it serves on as a spent one does.
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError>;
 
     /// Lists transfers that have leases which have lapsed, the first `most`.
     async fn with_lapsed_leases(
@@ -185,8 +216,14 @@ pub trait LeaseStore: Debug + Send + Sync {
         most: u32,
     ) -> Result<Vec<TransferId>, StoreError>;
 
-    /// Ends the leases of a transfer that have lapsed; tells whether any place was burnt.
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError>;
+    /// Ends leases of a transfer that have lapsed, at most `most`: a transaction must not grow with what anybody can begin.
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError>;
 
     /// Changes how often a transfer may be downloaded, in all; 0 for no limit, which ends its leases. It is exhausted at
     /// once when that many places are spent. `false` when it is neither pending nor completed.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId};
 
 use super::{
-    AccessStore, AccessToken, Charge, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lease, LeaseKey,
-    LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded, Refusal,
-    Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
+    AccessStore, AccessToken, Charge, Charged, ChunkRecord, Committed, Created, Digest, Ended, Expiry, Lapsed, Lease,
+    LeaseKey, LeaseStore, LeaseTimes, MetadataStore, NewTransfer, OperatorStore, PayloadRecord, PayloadStore, Recorded,
+    Refusal, Restored, Revoked, SetOnce, Step, StoredChunk, Taken, Total, Transfer, Usage,
 };
 use crate::store::{PoolUse, StoreError, UploadId};
 use crate::telemetry::metrics::DatabaseMetrics;
@@ -57,14 +57,15 @@ impl OperatorStore for MeteredMetadata {
     async fn unswept(
         &self,
         ended_before: Timestamp,
+        now: Timestamp,
         after: Option<TransferId>,
         most: u32,
     ) -> Result<Vec<Transfer>, StoreError> {
-        self.inner.unswept(ended_before, after, most).await
+        self.inner.unswept(ended_before, now, after, most).await
     }
 
-    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError> {
-        self.inner.unswept_total(ended_before).await
+    async fn unswept_total(&self, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        self.inner.unswept_total(now).await
     }
 
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {
@@ -163,12 +164,20 @@ impl LeaseStore for MeteredMetadata {
         self.step("charge_lease", self.inner.charge_lease(key, bytes, now, times)).await
     }
 
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        self.step("refund_lease", self.inner.refund_lease(key, bytes)).await
+    }
+
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
         self.step("commit_lease", self.inner.commit_lease(key, now, times)).await
     }
 
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
         self.step("end_lease", self.inner.end_lease(key, keep_spent)).await
+    }
+
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        self.step("release_place", self.inner.release_place(key)).await
     }
 
     async fn with_lapsed_leases(
@@ -180,8 +189,14 @@ impl LeaseStore for MeteredMetadata {
         self.step("with_lapsed_leases", self.inner.with_lapsed_leases(now, times, most)).await
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        self.step("end_lapsed_leases", self.inner.end_lapsed_leases(id, now, times)).await
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        self.step("end_lapsed_leases", self.inner.end_lapsed_leases(id, now, times, most)).await
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {
@@ -245,8 +260,8 @@ impl MetadataStore for MeteredMetadata {
         self.step("complete", self.inner.complete(id, at, expiry, expires_at)).await
     }
 
-    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
-        self.step("set_expiry", self.inner.set_expiry(id, expiry)).await
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry, now: Timestamp) -> Result<bool, StoreError> {
+        self.step("set_expiry", self.inner.set_expiry(id, expiry, now)).await
     }
 
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError> {

@@ -21,7 +21,7 @@ use haulier_wire::{ChunkIndex, Timestamp, TokenHash, TransferId, TransferKind};
 use crate::store::{PoolUse, StoreError};
 
 pub use access::{AccessStore, AccessToken, Charge, Quotas, Refusal, Revoked, Usage};
-pub use lease::{Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken};
+pub use lease::{Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken};
 pub use operator::{OperatorStore, Restored, Total};
 pub use payload::{PayloadRecord, PayloadStore};
 pub use shape::{Payload, PayloadUpload, Shape};
@@ -225,7 +225,7 @@ pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore
     /// Lists inclusive ranges of chunks that are not stored, the first `most`.
     async fn missing(&self, id: TransferId, total: u32, most: usize) -> Result<Vec<[u32; 2]>, StoreError>;
 
-    /// Freezes a pending transfer all of whose chunks are stored and whose expiry is still `expiry`, from which
+    /// Freezes a pending transfer, not swept, all of whose chunks are stored and whose expiry is still `expiry`, from which
     /// `expires_at` follows; `false` when it is not that.
     async fn complete(
         &self,
@@ -235,8 +235,9 @@ pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore
         expires_at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Changes when a transfer ends. `false` when it was deleted, or was completed and `expiry` counts from complete.
-    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError>;
+    /// Changes when a transfer ends. `false` when it was deleted, has ended at `now` or was swept, and when it was completed
+    /// and `expiry` counts from complete.
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Turns a transfer into a tombstone; `false` when it is one.
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError>;
@@ -244,8 +245,8 @@ pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore
     /// Counts one download of a transfer without a limit.
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
 
-    /// Claims transfers whose blobs can go, deleted or ended before `ended_before`: at most `most`, and none that
-    /// somebody has claimed beyond `now`. Until `until` nobody else gets them.
+    /// Claims transfers whose blobs can go, deleted or ended before `ended_before`, or exhausted and without a lease at `now`:
+    /// at most `most`, and none that somebody has claimed beyond `now`. Until `until` nobody else gets them.
     async fn claim_sweep(
         &self,
         ended_before: Timestamp,

@@ -52,17 +52,18 @@ pub trait OperatorStore: Debug + Send + Sync {
         most: u32,
     ) -> Result<Vec<(ChunkIndex, StoredChunk)>, StoreError>;
 
-    /// Lists transfers that have ended before `ended_before` and whose blobs are there, in the order of ids: the first
-    /// `most` behind `after`.
+    /// Lists what `claim_sweep` would claim if nobody had claimed anything, in the order of ids: the first `most` behind
+    /// `after`.
     async fn unswept(
         &self,
         ended_before: Timestamp,
+        now: Timestamp,
         after: Option<TransferId>,
         most: u32,
     ) -> Result<Vec<Transfer>, StoreError>;
 
-    /// Counts these, and adds up their sealed bytes.
-    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError>;
+    /// Counts those that have ended at `now`, and adds up their sealed bytes.
+    async fn unswept_total(&self, now: Timestamp) -> Result<(u64, u64), StoreError>;
 
     /// Adds up all transfers by what they are at `now`.
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError>;

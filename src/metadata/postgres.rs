@@ -1,7 +1,7 @@
 //! Postgres: for any number of servers at once.
 //!
 //! Each method is one transaction, READ COMMITTED, and right whatever other servers do meanwhile. All of them but
-//! `count_download` may be done twice, so they are tried again while the database is away: see [`session`].
+//! `count_download` and `refund_lease` may be done twice, so they are tried again while the database is away: see [`session`].
 
 use std::sync::Arc;
 
@@ -261,10 +261,12 @@ impl MetadataStore for PostgresStore {
         self.retry.run(|| self.complete_once(id, at, expiry, expires_at)).await
     }
 
-    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry, now: Timestamp) -> Result<bool, StoreError> {
         let (expires_in_ms, expires_at) = sql::expiry_columns(expiry);
-        let query =
-            || self.execute(sqlx::query(sql::SET_EXPIRY).bind(id.as_str()).bind(expires_in_ms).bind(expires_at));
+        let query = || {
+            let query = sqlx::query(sql::SET_EXPIRY).bind(id.as_str()).bind(expires_in_ms).bind(expires_at);
+            self.execute(query.bind(now.as_millisecond()))
+        };
         Ok(self.retry.run(query).await? == 1)
     }
 

@@ -53,12 +53,12 @@ pub(super) const SELECT_SEALED_METADATA: &str = "SELECT sealed FROM sealed_metad
 /// Only while pending: what completed lacks, it lacks for good, and a tombstone gets nothing.
 pub(super) const INSERT_SEALED_METADATA: &str = "
     INSERT INTO sealed_metadata (transfer_id, sealed)
-    SELECT id, $2 FROM transfers WHERE id = $1 AND state = 'pending'
+    SELECT id, $2 FROM transfers WHERE id = $1 AND state = 'pending' AND blobs_removed = 0
     ON CONFLICT (transfer_id) DO NOTHING";
 
-/// Whether a transfer takes or keeps chunks at `$2`.
+/// Whether a transfer takes or keeps chunks at `$2`. What was swept does not: the clock may have been ahead then.
 pub(super) const SELECT_OPEN: &str = "
-    SELECT 1 FROM transfers WHERE id = $1 AND (
+    SELECT 1 FROM transfers WHERE id = $1 AND blobs_removed = 0 AND (
         (state = 'pending' AND upload_expires_at > $2 AND (expires_at IS NULL OR expires_at > $2))
         OR (state = 'completed' AND expires_at > $2))";
 
@@ -69,14 +69,15 @@ pub(super) const SELECT_CHUNK: &str =
 pub(super) const RESERVE_CHUNK: &str = "
     INSERT INTO chunks (transfer_id, chunk_index, blake3, sha256, stored)
     SELECT id, $2, $3, $4, 0 FROM transfers
-    WHERE id = $1 AND state = 'pending' AND upload_expires_at > $5 AND (expires_at IS NULL OR expires_at > $5)
+    WHERE id = $1 AND state = 'pending' AND blobs_removed = 0
+        AND upload_expires_at > $5 AND (expires_at IS NULL OR expires_at > $5)
     ON CONFLICT (transfer_id, chunk_index) DO NOTHING";
 
 /// What was reserved may still be stored while [`SELECT_OPEN`] finds the transfer, at `$5`.
 pub(super) const STORE_CHUNK: &str = "
     UPDATE chunks SET stored = 1, sha256 = COALESCE(sha256, $4)
     WHERE transfer_id = $1 AND chunk_index = $2 AND blake3 = $3 AND stored = 0 AND EXISTS (
-        SELECT 1 FROM transfers WHERE id = $1 AND (
+        SELECT 1 FROM transfers WHERE id = $1 AND blobs_removed = 0 AND (
             (state = 'pending' AND upload_expires_at > $5 AND (expires_at IS NULL OR expires_at > $5))
             OR (state = 'completed' AND expires_at > $5)))";
 
@@ -97,40 +98,50 @@ pub(super) const SELECT_MISSING: &str = "
 /// `$3` follows from the expiry `$4`, `$5`: if the owner has changed that meanwhile, it must be computed again.
 pub(super) const COMPLETE: &str = "
     UPDATE transfers SET state = 'completed', completed_at = $2, expires_at = $3
-    WHERE id = $1 AND state = 'pending' AND stored_chunks = total_chunks AND upload_expires_at > $2
-        AND expires_in_ms IS NOT DISTINCT FROM $4 AND expires_at IS NOT DISTINCT FROM $5";
+    WHERE id = $1 AND state = 'pending' AND blobs_removed = 0 AND stored_chunks = total_chunks
+        AND upload_expires_at > $2 AND expires_in_ms IS NOT DISTINCT FROM $4 AND expires_at IS NOT DISTINCT FROM $5";
 
-/// What is completed has an end already: there, nothing counts from complete any more.
+/// What is completed has an end already: there, nothing counts from complete any more. What has ended at `$4` stays so.
 pub(super) const SET_EXPIRY: &str = "
     UPDATE transfers SET expires_in_ms = $2, expires_at = $3
-    WHERE id = $1 AND (state = 'pending' OR (state = 'completed' AND $3 IS NOT NULL))";
+    WHERE id = $1 AND blobs_removed = 0 AND (expires_at IS NULL OR expires_at > $4)
+        AND ((state = 'pending' AND upload_expires_at > $4) OR (state = 'completed' AND $3 IS NOT NULL))";
 
 pub(super) const DELETE: &str = "
     UPDATE transfers SET state = 'deleted', deleted_at = $2 WHERE id = $1 AND state <> 'deleted'";
 
-/// What was downloaded without a limit counts once there is one: its place is held and spent.
-pub(super) const COUNT_DOWNLOAD: &str =
-    "UPDATE transfers SET download_count = download_count + 1, held = held + 1 WHERE id = $1";
+/// What was downloaded without a limit counts once there is one: its place is held and spent. The limit may be there by
+/// now, and this may be its last.
+pub(super) const COUNT_DOWNLOAD: &str = "
+    UPDATE transfers SET download_count = download_count + 1, held = held + 1,
+        state = CASE WHEN state = 'completed' AND max_downloads > 0 AND download_count + 1 >= max_downloads
+            THEN 'exhausted' ELSE state END
+    WHERE id = $1";
 
-/// Has ended at `$1` and has blobs; whoever has a lease may still read.
+/// Has ended at `$1` and has blobs. Whoever has a lease at the moment `$now` may still read: bytes that have expired are kept
+/// for a while beyond their end, and a lease ends when it ends.
 macro_rules! is_unswept {
-    () => {
-        "blobs_removed = 0 AND (
+    ($now:literal) => {
+        concat!(
+            "blobs_removed = 0 AND (
             state = 'deleted'
             OR expires_at <= $1
             OR (state = 'pending' AND upload_expires_at <= $1)
             OR (state = 'exhausted' AND NOT EXISTS (
-                SELECT 1 FROM leases WHERE transfer_id = transfers.id AND ends_at > $1)))"
+                SELECT 1 FROM leases WHERE transfer_id = transfers.id AND ends_at > ",
+            $now,
+            ")))"
+        )
     };
 }
 pub(super) use is_unswept;
 
-/// Transfers that have ended at `$1` and that nobody has claimed beyond `$2`; the first `$3`.
+/// Transfers that have ended at `$1` and that nobody has claimed beyond the moment `$2`; the first `$3`.
 macro_rules! select_unclaimed {
     () => {
         concat!(
             "SELECT id FROM transfers WHERE ",
-            sql::is_unswept!(),
+            sql::is_unswept!("$2"),
             " AND (sweep_claimed_until IS NULL OR sweep_claimed_until <= $2) LIMIT $3"
         )
     };

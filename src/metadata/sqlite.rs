@@ -202,9 +202,10 @@ impl MetadataStore for SqliteStore {
         self.freeze(id, at, expiry, expires_at).await
     }
 
-    async fn set_expiry(&self, id: TransferId, expiry: Expiry) -> Result<bool, StoreError> {
+    async fn set_expiry(&self, id: TransferId, expiry: Expiry, now: Timestamp) -> Result<bool, StoreError> {
         let (expires_in_ms, expires_at) = sql::expiry_columns(expiry);
         let query = sqlx::query(sql::SET_EXPIRY).bind(id.as_str()).bind(expires_in_ms).bind(expires_at);
+        let query = query.bind(now.as_millisecond());
         Ok(query.execute(&mut *self.writer.acquire().await?).await?.rows_affected() == 1)
     }
 

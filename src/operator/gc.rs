@@ -22,6 +22,7 @@ pub(super) async fn run(transfers: &Transfers, flags: Gc) -> anyhow::Result<Exit
         return tell(flags, &format!("would remove {}", words(found)), &found);
     }
     let removed = transfers.sweep().await?;
+    transfers.counts_saved().await;
     transfers.sweep_abandoned().await?;
     let waiting = transfers.waiting().await?;
     let line = format!("removed {}; {} are kept for a while yet", words(removed), words(waiting));

@@ -3,6 +3,8 @@
 //! [`Transfers::admit`] is the one point that every body of every read passes. What it gives is a [`Toll`], which the
 //! body carries; whoever sends bytes asks it before and tells it after.
 
+use std::time::Duration;
+
 use haulier_wire::api::{LeaseEnd, LeaseEndResponse, LeaseResponse};
 use haulier_wire::encoding::to_hex;
 use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
@@ -10,12 +12,23 @@ use haulier_wire::{ByteLen, Timestamp, TransferId, TransferKind};
 use super::access::Reader;
 use super::state::{self, Liveness};
 use super::{Token, TransferError, Transfers};
-use crate::metadata::{Committed, Ended, Lease, LeaseKey, Taken, Transfer};
+use crate::metadata::{Committed, Ended, Lease, LeaseKey, LeaseTimes, Taken, Transfer};
 use crate::store::StoreError;
 
+mod count;
 mod toll;
 
+pub(super) use count::CountsUnderWay;
 pub use toll::Toll;
+
+/// Leases that one transaction ends: of one transfer there may be any number that has lapsed.
+const LAPSED_BATCH: u32 = 500;
+/// Such batches that one reader waits for.
+const LAPSED_BATCHES: u32 = 8;
+/// How long a lease that a body took for itself lasts after its last byte: nobody else knows its token, so after a kill its
+/// place waits for this alone. Longer than a body can stand still before it is given up, and than a minute between two
+/// signs of life.
+const OWN_IDLE: Duration = Duration::from_mins(10);
 
 /// What reading a transfer costs.
 #[derive(Clone, Copy, Debug)]
@@ -64,12 +77,11 @@ impl Transfers {
         if !terms.is_limited {
             return Ok(Toll::free());
         }
-        let (key, is_own) = match &reader.lease {
-            Some(token) => (key(terms.transfer_id, token), false),
-            None if terms.takes_own => (self.own_lease(&terms).await?, true),
+        let mut toll = match &reader.lease {
+            Some(token) => Toll::new(self.clone(), key(terms.transfer_id, token), terms.payload_bytes, false),
+            None if terms.takes_own => self.own_toll(&terms).await?,
             None => return Err(TransferError::LeaseRequired),
         };
-        let mut toll = Toll::new(self.clone(), key, terms.payload_bytes, is_own);
         toll.pay(len).await?;
         Ok(toll)
     }
@@ -99,8 +111,9 @@ impl Transfers {
         let key = key(id, reader.lease.as_ref().ok_or(TransferError::LeaseRequired)?);
         match self.metadata.commit_lease(&key, self.clock.now(), self.limits.leases).await? {
             Committed::Ended => return Err(TransferError::LeaseEnded),
-            Committed::New => self.save_count(id).await,
-            Committed::Same | Committed::Free => {}
+            // Also the second time: of the first one the answer, or the count, may have been lost.
+            Committed::New | Committed::Same => self.save_count(id),
+            Committed::Free => {}
         }
         let lease = self.metadata.lease(&key).await?;
         Ok(response(id, payload_bytes(&transfer), lease.as_ref()))
@@ -121,6 +134,16 @@ impl Transfers {
         Ok(LeaseEndResponse { transfer_id: id, status })
     }
 
+    /// How long a lease lasts; one that a body took for itself not as long.
+    fn lease_times(&self, is_own: bool) -> LeaseTimes {
+        let times = self.limits.leases;
+        if !is_own {
+            return times;
+        }
+        let shortest = self.limits.longest_stall() + toll::KEPT_EVERY + toll::KEPT_EVERY;
+        LeaseTimes { idle: times.idle.min(OWN_IDLE.max(shortest)), ..times }
+    }
+
     /// Whether the reader has a lease that is under way.
     pub(super) async fn has_lease(&self, id: TransferId, reader: &Reader) -> Result<bool, StoreError> {
         let Some(token) = &reader.lease else { return Ok(false) };
@@ -128,7 +151,7 @@ impl Transfers {
         Ok(lease.is_some_and(|lease| !lease.has_lapsed(self.clock.now(), self.limits.leases)))
     }
 
-    /// Ends leases that have lapsed, of a few transfers at a time, until there are none.
+    /// Ends leases that have lapsed, a few of a few transfers at a time, until there are none.
     pub(super) async fn end_lapsed_leases(&self, now: Timestamp) -> Result<(), StoreError> {
         const BATCH: u32 = 64;
         loop {
@@ -138,72 +161,72 @@ impl Transfers {
             }
             for id in ids {
                 self.end_lapsed_of(id, now).await?;
+                self.count_saved(id).await;
             }
         }
     }
 
-    async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<(), StoreError> {
-        if self.metadata.end_lapsed_leases(id, now, self.limits.leases).await? {
-            self.save_count(id).await;
+    /// Ends some of a transfer; whether there may be more.
+    async fn end_lapsed_of(&self, id: TransferId, now: Timestamp) -> Result<bool, StoreError> {
+        let lapsed = self.metadata.end_lapsed_leases(id, now, self.limits.leases, LAPSED_BATCH).await?;
+        if lapsed.is_burnt {
+            self.save_count(id);
         }
-        Ok(())
+        Ok(lapsed.ended >= LAPSED_BATCH)
     }
 
-    /// A lease that nobody else knows.
-    async fn own_lease(&self, terms: &Terms) -> Result<LeaseKey, TransferError> {
+    /// A lease that nobody else knows. What ends it is there before it is taken: the reader may go away at any moment.
+    async fn own_toll(&self, terms: &Terms) -> Result<Toll, TransferError> {
         let token = Token::new(&to_hex(&[self.entropy.bytes(), self.entropy.bytes()].concat()));
         let token = token.ok_or_else(|| StoreError::internal(anyhow::anyhow!("a token of hex digits")))?;
         let key = key(terms.transfer_id, &token);
-        self.place(&key, terms.payload_bytes).await?;
-        Ok(key)
+        let toll = Toll::new(self.clone(), key.clone(), terms.payload_bytes, true);
+        match self.place(&key, terms.payload_bytes).await {
+            Ok(_) => Ok(toll),
+            // Whether it was taken nobody knows.
+            Err(error @ TransferError::Store(_)) => Err(error),
+            Err(refused) => {
+                toll.forget();
+                Err(refused)
+            }
+        }
     }
 
     /// Takes a place; before it says that there is none, lapsed leases give theirs back. `None`: without a limit by now.
     async fn place(&self, key: &LeaseKey, payload_bytes: u64) -> Result<Option<Lease>, TransferError> {
-        let (id, times) = (key.transfer_id, self.limits.leases);
-        let now = self.clock.now();
-        let taken = match self.metadata.take_lease(key, payload_bytes, now, times).await? {
-            Taken::Same(lease) if lease.has_lapsed(now, times) => None,
-            Taken::Refused(row) if state::liveness(&row, now) == Liveness::Completed && row.max_downloads > 0 => None,
-            taken => Some(taken),
-        };
-        let taken = match taken {
-            Some(taken) => taken,
-            None => {
-                self.end_lapsed_of(id, now).await?;
-                self.metadata.take_lease(key, payload_bytes, now, times).await?
+        let (times, now) = (self.limits.leases, self.clock.now());
+        let mut batches = LAPSED_BATCHES;
+        loop {
+            let taken = self.metadata.take_lease(key, payload_bytes, now, times).await?;
+            let waits_for_lapsed = match &taken {
+                Taken::Same(lease) => lease.has_lapsed(now, times),
+                Taken::Refused(row) => row.max_downloads > 0 && state::liveness(row, now) == Liveness::Completed,
+                Taken::New(_) | Taken::NotFound => false,
+            };
+            if waits_for_lapsed && batches > 0 {
+                // Once more in any case: another server may have ended them.
+                batches = if self.end_lapsed_of(key.transfer_id, now).await? { batches - 1 } else { 0 };
+                continue;
             }
-        };
-        match taken {
-            Taken::New(lease) | Taken::Same(lease) => Ok(Some(lease)),
-            Taken::NotFound => Err(TransferError::NotFound),
-            Taken::Refused(row) => {
-                super::check_readable(&row, now)?;
-                if row.max_downloads == 0 { Ok(None) } else { Err(TransferError::PlacesTaken) }
-            }
+            return match taken {
+                // So many have lapsed that its turn has not come.
+                Taken::Same(_) if waits_for_lapsed => Err(TransferError::PlacesTaken),
+                Taken::New(lease) | Taken::Same(lease) => Ok(Some(lease)),
+                Taken::NotFound => Err(TransferError::NotFound),
+                Taken::Refused(row) => {
+                    super::check_readable(&row, now)?;
+                    if row.max_downloads == 0 { Ok(None) } else { Err(TransferError::PlacesTaken) }
+                }
+            };
         }
     }
 
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
         let ended = self.metadata.end_lease(key, keep_spent).await?;
         if ended == Ended::Burnt {
-            self.save_count(key.transfer_id).await;
+            self.save_count(key.transfer_id);
         }
         Ok(ended)
-    }
-
-    /// Writes meta.json after a place was spent. A reader who has paid must not wait for a store that is away: the
-    /// counter in the database is the one that counts, and this one is for a rebuild.
-    async fn save_count(&self, id: TransferId) {
-        let now = self.clock.now();
-        let saved = async { self.save_latest(self.present(id, now).await?, now).await };
-        match saved.await {
-            Ok(_) | Err(TransferError::Deleted | TransferError::Expired | TransferError::Exhausted) => {}
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(transfer.id = %id, error, "meta.json does not hold the last count of downloads");
-            }
-        }
     }
 }
 

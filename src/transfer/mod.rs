@@ -73,6 +73,7 @@ pub struct Transfers {
     runtime: tokio::runtime::Handle,
     client_rates: Arc<Rates<Client>>,
     token_rates: Arc<Rates<TokenHash>>,
+    counts: Arc<lease::CountsUnderWay>,
 }
 
 impl Transfers {
@@ -102,6 +103,7 @@ impl Transfers {
             runtime: tokio::runtime::Handle::current(),
             client_rates: Arc::new(Rates::new(limits.client_rate)),
             token_rates: Arc::new(Rates::new(limits.token_rate)),
+            counts: Arc::default(),
         }
     }
 

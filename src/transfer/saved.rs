@@ -23,6 +23,8 @@ use payload::SavedPayload;
 const VERSION: u32 = 1;
 /// The version of the shape of payloads, which programs that know only chunks must not believe.
 const PAYLOAD_VERSION: u32 = 2;
+/// How often it is written for one change: whoever changes the row meanwhile writes it, too.
+const MOST_SAVES: u32 = 8;
 
 impl Transfers {
     /// Writes meta.json, from which the row can be rebuilt.
@@ -34,7 +36,7 @@ impl Transfers {
 
     /// Writes meta.json until it says what the row says: another change may have come in between, and been written first.
     pub(super) async fn save_latest(&self, mut transfer: Transfer, now: Timestamp) -> Result<Transfer, TransferError> {
-        loop {
+        for _ in 0..MOST_SAVES {
             let saved = self.save(&transfer).await;
             let latest = match self.present(transfer.id, now).await {
                 Ok(swept) if swept.is_swept => Err(TransferError::Exhausted),
@@ -54,6 +56,8 @@ impl Transfers {
             }
             transfer = latest;
         }
+        tracing::warn!(transfer.id = %transfer.id, "meta.json is behind: its transfer changes faster than it is written");
+        Ok(transfer)
     }
 
     /// Reads a transfer's meta.json; `None` when there is none.
@@ -236,10 +240,10 @@ impl Saved {
         self.sealed_metadata.as_ref().map(|sealed| sealed.0.clone())
     }
 
-    /// Whether a rebuild from this would give that row, but for the downloads counted since.
-    pub(super) fn says_what(&self, row: &Transfer, sealed_metadata: Option<Vec<u8>>) -> bool {
+    /// Whether a rebuild from this would give that row, but for downloads that were counted after the first `least`.
+    pub(super) fn says_what(&self, row: &Transfer, sealed_metadata: Option<Vec<u8>>, least: u64) -> bool {
         let expected = Self { download_count: self.download_count, ..Self::new(row, sealed_metadata) };
-        *self == expected
+        *self == expected && self.download_count >= least
     }
 }
 

@@ -40,6 +40,17 @@ pub struct Limits {
     pub token_rate: Option<Rate>,
 }
 
+/// How long a reader at 1 KiB/s takes for the 256 KiB that are sent at once.
+const SLOWEST_PIECE: Duration = Duration::from_secs(256);
+
+impl Limits {
+    /// How long the body of an answer may stand still before its reader is given up.
+    #[must_use]
+    pub fn longest_stall(&self) -> Duration {
+        self.client_timeout.saturating_add(SLOWEST_PIECE)
+    }
+}
+
 /// Who may create transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
@@ -100,13 +111,15 @@ pub fn next(from: Liveness, event: Event) -> Option<Liveness> {
     TRANSITIONS.iter().find(|(state, happens, _)| (*state, *happens) == (from, event)).map(|(.., to)| *to)
 }
 
-/// Says what a row means at `now`. At the very moment of expiry it is over.
+/// Says what a row means at `now`. At the very moment of expiry it is over; and what was swept never comes back, whatever
+/// the clocks say: some server's was beyond the end, and the bytes are gone.
 #[must_use]
 pub fn liveness(transfer: &Transfer, now: Timestamp) -> Liveness {
     let ended = matches!(transfer.expiry, Expiry::At(at) if at <= now);
     match transfer.state {
         StoredState::Deleted => Liveness::Deleted,
         _ if ended => Liveness::Expired,
+        StoredState::Pending | StoredState::Completed if transfer.is_swept => Liveness::Expired,
         StoredState::Pending if transfer.upload_expires_at <= now => Liveness::Expired,
         StoredState::Pending => Liveness::Pending,
         StoredState::Completed => Liveness::Completed,

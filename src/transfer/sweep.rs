@@ -3,7 +3,7 @@
 //! Any number of servers do this at once: each claims a few transfers at a time in the database. A claim that was lost
 //! all the same (its server was suspended, clocks differ) costs work that is done twice, and harms nothing.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -20,6 +20,8 @@ const SWEEP_BATCH: u32 = 16;
 const SWEEPS_AT_ONCE: usize = 4;
 /// A claim outlives its server for so long.
 const CLAIM_LASTS: Duration = Duration::from_secs(60);
+/// Transfers of one round that could not be removed: beyond that, the store is what has failed.
+const MOST_FAILED: usize = 16_384;
 /// Claims are renewed so often: a removal may take longer than a claim.
 const CLAIM_RENEWED: Duration = Duration::from_secs(20);
 /// What was staged counts as abandoned when nothing has come to it for so long. A body that pauses is given up after
@@ -58,16 +60,22 @@ impl Transfers {
     /// Removes the blobs of what has ended and nobody else has claimed, after giving back the places of leases that have
     /// lapsed; returns what that was.
     ///
-    /// Safe to stop anywhere and to run again: the note in the database comes last.
+    /// Safe to stop anywhere, also to drop, and to run again: the note in the database comes last, and claims end by
+    /// themselves.
     ///
     /// # Errors
-    /// One that occurred; everything that could be removed was removed all the same.
+    /// The first that occurred. Everything that could be removed was removed all the same, unless the store is away.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let begun = self.clock.now();
-        self.end_lapsed_leases(begun).await?;
+        // Leases of one transfer must not keep the bytes of all others from going.
+        if let Err(error) = self.end_lapsed_leases(begun).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "not every lease that has lapsed was ended: the next sweep goes on");
+        }
         let ended_before = self.ended_before(begun);
-        let (mut swept, mut failed) = (Swept::default(), HashMap::new());
-        loop {
+        let (mut swept, mut failed, mut first) = (Swept::default(), HashSet::new(), None);
+        let mut is_away = false;
+        while !is_away && failed.len() < MOST_FAILED {
             let now = self.clock.now();
             let until = state::after(now, CLAIM_LASTS);
             let claimed = self.metadata.claim_sweep(ended_before, now, until, SWEEP_BATCH).await?;
@@ -75,25 +83,30 @@ impl Transfers {
                 break;
             }
             // Where removing takes long, claims on what failed have run out: those behind them come with the next claim.
-            let fresh = claimed.into_iter().filter(|id| !failed.contains_key(id)).collect();
+            let fresh = claimed.into_iter().filter(|id| !failed.contains(id)).collect();
             for (id, removed) in self.sweep_batch(fresh).await {
                 match removed {
                     Ok(bytes) => {
                         swept.transfers += 1;
                         swept.bytes += bytes;
                     }
-                    Err(error) => drop(failed.insert(id, error)),
+                    Err(error) => {
+                        // Each of a million would wait for it anew.
+                        is_away |= matches!(error, StoreError::Unavailable(_));
+                        failed.insert(id);
+                        first.get_or_insert(error);
+                    }
                 }
             }
         }
         // One that cannot be removed must not keep the others from going; it is tried again next time, by anyone.
-        for id in failed.keys() {
+        for id in &failed {
             if let Err(error) = self.metadata.move_sweep_claim(*id, self.clock.now()).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "a claim was not given back: it ends by itself");
             }
         }
-        failed.into_values().next().map_or(Ok(swept), Err)
+        first.map_or(Ok(swept), Err)
     }
 
     /// Removes what was staged by servers that have died.
@@ -149,7 +162,7 @@ impl Transfers {
         let now = self.clock.now();
         let (mut found, mut after) = (Swept::default(), None);
         loop {
-            let page = self.metadata.unswept(self.ended_before(now), after, UNSWEPT_PAGE).await?;
+            let page = self.metadata.unswept(self.ended_before(now), now, after, UNSWEPT_PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.id);
             for transfer in &page {

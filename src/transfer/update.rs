@@ -31,8 +31,8 @@ impl Transfers {
         }
         let asked = state::requested_expiry(&self.limits, request.expires_in_seconds, request.expires_at, now)?;
         if let Some(expiry) = asked {
-            // Refused when the transfer was completed or deleted since our look.
-            while !self.metadata.set_expiry(id, for_state(expiry, transfer.state, now)).await? {
+            // Refused when the transfer was completed, deleted or swept since our look.
+            while !self.metadata.set_expiry(id, for_state(expiry, transfer.state, now), now).await? {
                 transfer = self.live(id, now).await?;
             }
         }
@@ -42,6 +42,9 @@ impl Transfers {
             self.live(id, now).await?;
         }
         let transfer = self.present(id, now).await?;
+        if transfer.state == StoredState::Exhausted {
+            self.sweep_due.notify_one();
+        }
         if transfer.state != StoredState::Pending {
             return self.status_of(&self.save_latest(transfer, now).await?).await;
         }

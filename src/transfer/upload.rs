@@ -114,6 +114,13 @@ impl Transfers {
     async fn without_leftovers(&self, upload: ChunkUpload, error: TransferError) -> TransferError {
         let removed = match error {
             TransferError::Deleted => self.blobs.remove_transfer(upload.transfer_id).await,
+            // Before it is swept the same bytes are there by right: whoever has a lease may read them.
+            TransferError::Exhausted => match self.metadata.transfer(upload.transfer_id).await {
+                Ok(row) if row.as_ref().is_none_or(|row| row.is_swept) => {
+                    self.blobs.remove_transfer(upload.transfer_id).await
+                }
+                looked => looked.map(drop),
+            },
             TransferError::Expired => self.blobs.remove(BlobKey::Chunk(upload.transfer_id, upload.index)).await,
             _ => return error,
         };

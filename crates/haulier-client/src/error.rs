@@ -54,6 +54,9 @@ pub enum Error {
     /// Every download that is left is under way.
     #[error("others are getting it, and the sender allowed no more downloads than that")]
     PlacesTaken,
+    /// What was read again and again is twice the transfer, and other places were used up the same way.
+    #[error("the connection broke off so often that this download is used up")]
+    LeaseUsedUp,
     /// The transfer is not complete yet.
     #[error("Sender is still uploading")]
     Pending,
@@ -329,12 +332,10 @@ impl Error {
     }
 
     /// Whether what has arrived of a transfer can be of no use any more: it is gone, or was never the one that was meant.
-    ///
     /// A chunk that does not open says nothing against those that did.
     pub(crate) fn is_for_good(&self) -> bool {
         let gone = matches!(self, Self::NotFound | Self::Deleted | Self::Expired | Self::Exhausted);
-        let other = IntegrityError::OtherTransfer;
-        gone || matches!(self, Self::Integrity(error) if *error == other || matches!(error, IntegrityError::Manifest(_)))
+        gone || matches!(self, Self::Integrity(IntegrityError::OtherTransfer | IntegrityError::Manifest(_)))
     }
 
     /// Wraps a failure of the local state.

@@ -22,6 +22,7 @@ where
     an_unspent_place_comes_back(&open().await).await;
     what_is_abandoned_adds_up_to_places(&open().await).await;
     leases_lapse(&open().await).await;
+    many_that_lapse_end_a_few_at_a_time(&open().await).await;
     a_clock_that_was_ahead_holds_no_place(&open().await).await;
     a_lease_is_good_for_one_transfer(&open().await).await;
     a_limit_changes_at_any_time(&open().await).await;
@@ -29,39 +30,39 @@ where
     states_change_as_the_table_says(open).await;
 }
 
-const PAYLOAD: u64 = 400;
-const TIMES: LeaseTimes = LeaseTimes {
+pub(super) const PAYLOAD: u64 = 400;
+pub(super) const TIMES: LeaseTimes = LeaseTimes {
     unused: Duration::from_millis(20),
     idle: Duration::from_millis(100),
     longest: Duration::from_millis(300),
 };
 
-fn key(number: u8, token: u8) -> LeaseKey {
+pub(super) fn key(number: u8, token: u8) -> LeaseKey {
     LeaseKey { transfer_id: id(number), token_hash: TokenHash::from_digest(&[token; 32]) }
 }
 
 /// Completed at 20, ends at 520, with four chunks of 100 bytes.
-async fn limited(store: &dyn MetadataStore, number: u8, max_downloads: u64) {
+pub(super) async fn limited(store: &dyn MetadataStore, number: u8, max_downloads: u64) {
     completed(store, number).await;
     assert!(store.set_max_downloads(id(number), max_downloads).await.expect("limited"));
 }
 
-async fn take(store: &dyn MetadataStore, key: &LeaseKey, now: i64) -> Taken {
+pub(super) async fn take(store: &dyn MetadataStore, key: &LeaseKey, now: i64) -> Taken {
     store.take_lease(key, PAYLOAD, at(now), TIMES).await.expect("answered")
 }
 
-async fn charge(store: &dyn MetadataStore, key: &LeaseKey, bytes: u64, now: i64) -> Charged {
+pub(super) async fn charge(store: &dyn MetadataStore, key: &LeaseKey, bytes: u64, now: i64) -> Charged {
     store.charge_lease(key, bytes, at(now), TIMES).await.expect("answered")
 }
 
 /// held, spent, abandoned bytes, state
-async fn counts(store: &dyn MetadataStore, number: u8) -> (u64, u64, u64, StoredState) {
+pub(super) async fn counts(store: &dyn MetadataStore, number: u8) -> (u64, u64, u64, StoredState) {
     let row = transfer(store, number).await;
     (row.held, row.download_count, row.abandoned_bytes, row.state)
 }
 
-const CHARGED: Charged = Charged::Charged { spends: false };
-const SPENT: Charged = Charged::Charged { spends: true };
+pub(super) const CHARGED: Charged = Charged::Charged { spends: false };
+pub(super) const SPENT: Charged = Charged::Charged { spends: true };
 use StoredState::{Completed, Exhausted};
 
 async fn a_place_is_taken_once_by_a_token(store: &dyn MetadataStore) {
@@ -197,12 +198,12 @@ async fn leases_lapse(store: &dyn MetadataStore) {
     let lapsed = async |now: i64| store.with_lapsed_leases(at(now), TIMES, 10).await.expect("listed");
     assert!(lapsed(49).await.is_empty());
     assert_eq!(lapsed(50).await, [id(1)]);
-    assert!(!store.end_lapsed_leases(id(1), at(50), TIMES).await.expect("ended"), "nothing is burnt");
+    assert!(!end_lapsed(store, 50).await, "nothing is burnt");
     assert_eq!(counts(store, 1).await, (2, 1, 0, Completed));
     assert!(lapsed(50).await.is_empty());
     assert_eq!(charge(store, &key(1, 2), 10, 149).await, Charged::Ended, "lapsed, whether or not its row is there");
     assert_eq!(store.commit_lease(&key(1, 2), at(149), TIMES).await.expect("answered"), Committed::Ended);
-    assert!(!store.end_lapsed_leases(id(1), at(149), TIMES).await.expect("ended"));
+    assert!(!end_lapsed(store, 149).await);
     assert_eq!(counts(store, 1).await, (1, 1, 10, Completed), "the spent one stays spent");
 
     // A byte now and then, and it ends all the same.
@@ -213,17 +214,50 @@ async fn leases_lapse(store: &dyn MetadataStore) {
     assert_eq!(charge(store, &key(1, 4), 10, 450).await, Charged::Ended);
     take(store, &key(1, 5), 450).await;
     assert_eq!(charge(store, &key(1, 5), 399, 450).await, CHARGED);
-    assert!(store.end_lapsed_leases(id(1), at(551), TIMES).await.expect("ended"), "40 and 399 are more than a payload");
+    assert!(end_lapsed(store, 551).await, "40 and 399 are more than a payload");
     assert_eq!(counts(store, 1).await, (2, 2, 49, Completed));
+}
+
+/// Ends all of transfer 1; whether any place was burnt.
+async fn end_lapsed(store: &dyn MetadataStore, now: i64) -> bool {
+    store.end_lapsed_leases(id(1), at(now), TIMES, 1000).await.expect("ended").is_burnt
+}
+
+async fn many_that_lapse_end_a_few_at_a_time(store: &dyn MetadataStore) {
+    limited(store, 1, 200).await;
+    // Unused, in the middle, and spent.
+    for token in 0..120 {
+        take(store, &key(1, token), 30).await;
+    }
+    for token in 100..120 {
+        let (bytes, charged) = if token < 110 { (150, CHARGED) } else { (400, SPENT) };
+        assert_eq!(charge(store, &key(1, token), bytes, 30).await, charged);
+    }
+    let mut ended = Vec::new();
+    let mut burnt = 0;
+    for held in [80, 40, 0] {
+        let lapsed = store.end_lapsed_leases(id(1), at(500), TIMES, 40).await.expect("ended");
+        ended.push(lapsed.ended);
+        burnt += u32::from(lapsed.is_burnt);
+        let (now_held, spent, abandoned, _) = counts(store, 1).await;
+        assert!(now_held <= held + 13, "{now_held} places are held");
+        assert!(abandoned < PAYLOAD && spent <= 13, "{abandoned} {spent}");
+    }
+    assert_eq!(ended, [40, 40, 40]);
+    assert!(burnt > 0);
+    // Ten spent ones; ten times 150 are three payloads and 300.
+    assert_eq!(counts(store, 1).await, (13, 13, 300, Completed));
+    let none = store.end_lapsed_leases(id(1), at(500), TIMES, 40).await.expect("ended");
+    assert_eq!((none.ended, none.is_burnt), (0, false));
 }
 
 async fn a_clock_that_was_ahead_holds_no_place(store: &dyn MetadataStore) {
     limited(store, 1, 1).await;
-    assert!(store.set_expiry(id(1), Expiry::At(at(1_000_000))).await.expect("set"));
+    assert!(store.set_expiry(id(1), Expiry::At(at(1_000_000)), at(30)).await.expect("set"));
     assert!(matches!(take(store, &key(1, 1), 500_000).await, Taken::New(_)));
     assert_eq!(charge(store, &key(1, 1), 10, 100).await, Charged::Ended, "it cannot have begun");
     assert_eq!(store.with_lapsed_leases(at(100), TIMES, 10).await.expect("listed"), [id(1)]);
-    store.end_lapsed_leases(id(1), at(100), TIMES).await.expect("ended");
+    end_lapsed(store, 100).await;
     assert!(matches!(take(store, &key(1, 2), 100).await, Taken::New(_)), "nobody waits for the future");
     assert_eq!(charge(store, &key(1, 2), 10, 90).await, CHARGED, "a step back is no end");
 }
@@ -268,14 +302,14 @@ async fn an_exhausted_transfer_is_swept_after_its_last_lease(store: &dyn Metadat
     limited(store, 1, 1).await;
     take(store, &key(1, 1), 30).await;
     assert_eq!(charge(store, &key(1, 1), 400, 30).await, SPENT); // to 130
-    let unswept = async |now: i64| claim(store, now, 0, 0, 10).await;
+    let unswept = async |now: i64| claim(store, now, now, 0, 10).await;
     assert!(unswept(129).await.is_empty(), "somebody may still read");
     assert_eq!(unswept(130).await, [id(1)]);
     store.end_lease(&key(1, 1), false).await.expect("ended");
     assert_eq!(unswept(31).await, [id(1)]);
-    let listed = store.unswept(at(31), None, 10).await.expect("listed");
+    let listed = store.unswept(at(31), at(31), None, 10).await.expect("listed");
     assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), [id(1)]);
-    assert!(store.unswept(at(31), Some(id(1)), 10).await.expect("listed").is_empty());
+    assert!(store.unswept(at(31), at(31), Some(id(1)), 10).await.expect("listed").is_empty());
     assert_eq!(store.unswept_total(at(31)).await.expect("added up"), (1, 400));
     assert_eq!(store.swept(id(1)).await.expect("swept"), 400);
     assert_eq!(store.swept(id(1)).await.expect("swept"), 0, "noted once");

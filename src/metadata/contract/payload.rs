@@ -15,6 +15,7 @@ where
     complete_freezes_one_upload(&open().await).await;
     of_many_uploads_one_takes_the_place(&open().await).await;
     what_has_ended_takes_no_upload(&open().await).await;
+    what_was_swept_takes_no_upload(&open().await).await;
 }
 
 fn new_payload(number: u8) -> NewTransfer {
@@ -103,4 +104,12 @@ async fn what_has_ended_takes_no_upload(store: &dyn MetadataStore) {
     assert!(!late.await.expect("asked"), "the upload has ended again");
     store.delete(id(1), at(1_000)).await.expect("deleted");
     assert!(!store.record_payload(&uploaded(2, Some(1), 1_001)).await.expect("asked"), "deleted");
+}
+
+async fn what_was_swept_takes_no_upload(store: &dyn MetadataStore) {
+    store.create(&new_payload(1)).await.expect("created");
+    assert!(store.record_payload(&uploaded(1, None, 10)).await.expect("recorded"));
+    store.swept(id(1)).await.expect("swept");
+    assert!(!store.record_payload(&uploaded(2, Some(1), 20)).await.expect("asked"));
+    assert!(!store.complete_payload(id(1), upload(1).id, at(30), ASKED, at(530)).await.expect("asked"));
 }

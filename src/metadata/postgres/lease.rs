@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{LOCK_TRANSFER, PostgresStore, select_transfer, sql};
 use crate::metadata::lease::{
-    Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
+    Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
 };
 use crate::metadata::sql::lease as statement;
 use crate::store::StoreError;
@@ -41,6 +41,15 @@ impl PostgresStore {
         let lease = select_lease(&mut session, key).await?;
         session.end();
         Ok(lease)
+    }
+
+    async fn refund_once(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        let mut session = self.session().await?;
+        let mut tx = session.begin().await?;
+        refund(&mut tx, key, bytes).await?;
+        tx.commit().await?;
+        session.end();
+        Ok(())
     }
 
     async fn with_lapsed_once(&self, now: i64, furthest: i64, most: u32) -> Result<Vec<TransferId>, StoreError> {
@@ -78,12 +87,21 @@ impl LeaseStore for PostgresStore {
         transaction!(self, |tx| charge(&mut tx, key, bytes, now, times))
     }
 
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        // Not again: it might have been done.
+        self.retry.once(self.refund_once(key, bytes)).await
+    }
+
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
         transaction!(self, |tx| commit(&mut tx, key, now, times))
     }
 
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
         transaction!(self, |tx| end(&mut tx, key, keep_spent))
+    }
+
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        transaction!(self, |tx| release(&mut tx, key))
     }
 
     async fn with_lapsed_leases(
@@ -96,11 +114,14 @@ impl LeaseStore for PostgresStore {
         self.retry.run(|| self.with_lapsed_once(now, furthest, most)).await
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        transaction!(self, |tx| async {
-            lock(&mut tx, id).await?;
-            end_lapsed(&mut tx, id, now, times).await
-        })
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times, most))
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {

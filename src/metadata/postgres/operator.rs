@@ -32,17 +32,23 @@ impl PostgresStore {
         rows.iter().map(statement::stored_chunk).collect()
     }
 
-    async fn unswept_once(&self, ended_before: i64, after: &str, most: u32) -> Result<Vec<Transfer>, StoreError> {
+    async fn unswept_once(
+        &self,
+        ended_before: i64,
+        now: i64,
+        after: &str,
+        most: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
         let mut session = self.session().await?;
         let query = sqlx::query(statement::SELECT_UNSWEPT).bind(ended_before).bind(after).bind(i64::from(most));
-        let rows = query.fetch_all(&mut *session).await?;
+        let rows = query.bind(now).fetch_all(&mut *session).await?;
         session.end();
         rows.iter().map(sql::transfer).collect()
     }
 
-    async fn unswept_total_once(&self, ended_before: i64) -> Result<(u64, u64), StoreError> {
+    async fn unswept_total_once(&self, now: i64) -> Result<(u64, u64), StoreError> {
         let mut session = self.session().await?;
-        let row = sqlx::query(statement::SELECT_UNSWEPT_TOTAL).bind(ended_before).fetch_one(&mut *session).await?;
+        let row = sqlx::query(statement::SELECT_UNSWEPT_TOTAL).bind(now).fetch_one(&mut *session).await?;
         session.end();
         statement::unswept_total(&row)
     }
@@ -122,15 +128,17 @@ impl OperatorStore for PostgresStore {
     async fn unswept(
         &self,
         ended_before: Timestamp,
+        now: Timestamp,
         after: Option<TransferId>,
         most: u32,
     ) -> Result<Vec<Transfer>, StoreError> {
-        let (ended, after) = (ended_before.as_millisecond(), after.as_ref().map_or("", TransferId::as_str));
-        self.retry.run(|| self.unswept_once(ended, after, most)).await
+        let (ended, now) = (ended_before.as_millisecond(), now.as_millisecond());
+        let after = after.as_ref().map_or("", TransferId::as_str);
+        self.retry.run(|| self.unswept_once(ended, now, after, most)).await
     }
 
-    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError> {
-        self.retry.run(|| self.unswept_total_once(ended_before.as_millisecond())).await
+    async fn unswept_total(&self, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        self.retry.run(|| self.unswept_total_once(now.as_millisecond())).await
     }
 
     async fn totals(&self, now: Timestamp) -> Result<Vec<Total>, StoreError> {

@@ -14,7 +14,8 @@ use crate::store::StoreError;
 
 /// A later statement sees what was committed while this one waited: READ COMMITTED.
 const LOCK_TRANSFERS: &str = "
-    SELECT id, state, upload_expires_at, expires_at FROM transfers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+    SELECT id, state, upload_expires_at, expires_at, blobs_removed = 1 AS is_swept
+    FROM transfers WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
 
 const SELECT_CHUNKS: &str = "
     SELECT transfer_id, chunk_index, blake3, sha256, stored = 1 AS is_stored
@@ -61,6 +62,7 @@ struct LockedTransfer {
     state: StoredState,
     upload_expires_at: i64,
     expires_at: Option<i64>,
+    is_swept: bool,
     /// Chunks, their sealed bytes, and the latest end of the upload, that this batch adds.
     stored: Option<(i64, i64, i64)>,
 }
@@ -70,6 +72,7 @@ impl LockedTransfer {
     fn is_open(&self, now: Timestamp) -> bool {
         let now = now.as_millisecond();
         match self.state {
+            _ if self.is_swept => false,
             StoredState::Pending => self.upload_expires_at > now && self.expires_at.is_none_or(|at| at > now),
             StoredState::Completed => self.expires_at.is_some_and(|at| at > now),
             StoredState::Exhausted | StoredState::Deleted => false,
@@ -103,7 +106,8 @@ impl Batch {
             let id = row.try_get::<String, _>("id")?.parse().map_err(StoreError::internal)?;
             let state = sql::state_from_text(row.try_get("state")?).map_err(StoreError::internal)?;
             let (upload_expires_at, expires_at) = (row.try_get("upload_expires_at")?, row.try_get("expires_at")?);
-            self.transfers.insert(id, LockedTransfer { state, upload_expires_at, expires_at, stored: None });
+            let is_swept = row.try_get("is_swept")?;
+            self.transfers.insert(id, LockedTransfer { state, upload_expires_at, expires_at, is_swept, stored: None });
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use crate::store::StoreError;
 /// The one point where a place is taken.
 pub(in crate::metadata) const TAKE_PLACE: &str = "
     UPDATE transfers SET held = held + 1
-    WHERE id = $1 AND state = 'completed' AND expires_at > $2 AND max_downloads > 0 AND held < max_downloads";
+    WHERE id = $1 AND state = 'completed' AND blobs_removed = 0 AND expires_at > $2
+        AND max_downloads > 0 AND held < max_downloads";
 
 pub(in crate::metadata) const INSERT_LEASE: &str = "
     INSERT INTO leases (transfer_id, token_hash, payload_bytes, charged_bytes, spent, started_at, ends_at)
@@ -22,11 +23,16 @@ pub(in crate::metadata) const SELECT_LEASE: &str = "
 pub(in crate::metadata) const UPDATE_LEASE: &str = "
     UPDATE leases SET charged_bytes = $3, spent = $4, ends_at = $5 WHERE transfer_id = $1 AND token_hash = $2";
 
+pub(in crate::metadata) const REFUND_LEASE: &str = "
+    UPDATE leases SET charged_bytes = CASE WHEN charged_bytes > $3 THEN charged_bytes - $3 ELSE 0 END
+    WHERE transfer_id = $1 AND token_hash = $2";
+
 pub(in crate::metadata) const DELETE_LEASE: &str = "DELETE FROM leases WHERE transfer_id = $1 AND token_hash = $2";
 
-/// Those that have ended at `$2`, or end later than any can, at `$3`.
+/// Those that have ended at `$2`, or end later than any can, at `$3`; the first `$4`.
 pub(in crate::metadata) const DELETE_LAPSED: &str = "
-    DELETE FROM leases WHERE transfer_id = $1 AND (ends_at <= $2 OR ends_at > $3)
+    DELETE FROM leases WHERE transfer_id = $1 AND token_hash IN (
+        SELECT token_hash FROM leases WHERE transfer_id = $1 AND (ends_at <= $2 OR ends_at > $3) LIMIT $4)
     RETURNING payload_bytes, charged_bytes, spent, started_at, ends_at";
 
 pub(in crate::metadata) const SELECT_WITH_LAPSED: &str = "
@@ -42,8 +48,9 @@ pub(in crate::metadata) const EXHAUST: &str = "
     UPDATE transfers SET state = 'exhausted'
     WHERE id = $1 AND state = 'completed' AND max_downloads > 0 AND download_count >= max_downloads";
 
-pub(in crate::metadata) const SET_MAX_DOWNLOADS: &str =
-    "UPDATE transfers SET max_downloads = $2 WHERE id = $1 AND state IN ('pending', 'completed')";
+pub(in crate::metadata) const SET_MAX_DOWNLOADS: &str = "
+    UPDATE transfers SET max_downloads = $2
+    WHERE id = $1 AND state IN ('pending', 'completed') AND blobs_removed = 0";
 
 /// Without a limit nobody holds a place.
 pub(in crate::metadata) const FREE_PLACES: &str = "UPDATE transfers SET held = download_count WHERE id = $1";
@@ -106,13 +113,20 @@ macro_rules! steps {
             Ok(())
         }
 
-        /// Gives the place of an unspent lease back, whose row is gone, or burns it.
-        async fn settle_one(connection: &mut $connection, id: TransferId, lease: &Lease) -> Result<bool, StoreError> {
+        /// Gives the places of unspent leases back, whose rows are gone, or burns them: two statements for any number.
+        /// Whether it burnt any.
+        async fn settle_all(
+            connection: &mut $connection,
+            id: TransferId,
+            leases: &[Lease],
+        ) -> Result<bool, StoreError> {
+            if leases.iter().all(|lease| lease.is_spent) {
+                return Ok(false);
+            }
             let transfer = select_transfer(connection, id).await?;
-            let settled = settle(transfer.map_or(0, |transfer| transfer.abandoned_bytes), lease);
-            let burnt = i64::from(settled.is_burnt);
-            change(connection, id, 1 - burnt, burnt, settled.abandoned).await?;
-            Ok(settled.is_burnt)
+            let settled = settle(transfer.map_or(0, |transfer| transfer.abandoned_bytes), leases);
+            change(connection, id, settled.given_back, settled.burnt, settled.abandoned).await?;
+            Ok(settled.burnt > 0)
         }
 
         async fn end_lapsed(
@@ -120,17 +134,15 @@ macro_rules! steps {
             id: TransferId,
             now: Timestamp,
             times: LeaseTimes,
-        ) -> Result<bool, StoreError> {
+            most: u32,
+        ) -> Result<Lapsed, StoreError> {
+            lock(connection, id).await?;
             let query = sqlx::query(statement::DELETE_LAPSED).bind(id.as_str()).bind(now.as_millisecond());
-            let rows = query.bind(furthest_end(now, times).as_millisecond()).fetch_all(&mut *connection).await?;
-            let mut is_burnt = false;
-            for row in &rows {
-                let lease = statement::lease(row)?;
-                if !lease.is_spent {
-                    is_burnt |= settle_one(connection, id, &lease).await?;
-                }
-            }
-            Ok(is_burnt)
+            let query = query.bind(furthest_end(now, times).as_millisecond()).bind(i64::from(most));
+            let rows = query.fetch_all(&mut *connection).await?;
+            let leases = rows.iter().map(statement::lease).collect::<Result<Vec<_>, _>>()?;
+            let is_burnt = settle_all(connection, id, &leases).await?;
+            Ok(Lapsed { ended: u32::try_from(leases.len()).unwrap_or(u32::MAX), is_burnt })
         }
 
         async fn take(
@@ -187,6 +199,13 @@ macro_rules! steps {
             Ok(Charged::Charged { spends })
         }
 
+        async fn refund(connection: &mut $connection, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+            lock(connection, key.transfer_id).await?;
+            let query = sqlx::query(statement::REFUND_LEASE).bind(key.transfer_id.as_str());
+            query.bind(key.token_hash.as_str()).bind(signed(bytes)?).execute(connection).await?;
+            Ok(())
+        }
+
         async fn commit(
             connection: &mut $connection,
             key: &LeaseKey,
@@ -213,7 +232,7 @@ macro_rules! steps {
             if lease.is_spent && keep_spent {
                 return Ok(Ended::Spent);
             }
-            let is_burnt = !lease.is_spent && settle_one(connection, key.transfer_id, &lease).await?;
+            let is_burnt = settle_all(connection, key.transfer_id, &[lease]).await?;
             if is_burnt && keep_spent {
                 update_lease(connection, key, &Lease { is_spent: true, ..lease }).await?;
             } else {
@@ -225,6 +244,17 @@ macro_rules! steps {
                 (false, true) => Ended::Burnt,
                 (false, false) => Ended::GivenBack,
             })
+        }
+
+        async fn release(connection: &mut $connection, key: &LeaseKey) -> Result<Ended, StoreError> {
+            lock(connection, key.transfer_id).await?;
+            let Some(lease) = select_lease(connection, key).await? else { return Ok(Ended::Unknown) };
+            if lease.is_spent {
+                return Ok(Ended::Spent);
+            }
+            let is_burnt = settle_all(connection, key.transfer_id, &[lease]).await?;
+            update_lease(connection, key, &Lease { is_spent: true, ..lease }).await?;
+            Ok(if is_burnt { Ended::Burnt } else { Ended::GivenBack })
         }
 
         async fn set_limit(connection: &mut $connection, id: TransferId, most: u64) -> Result<bool, StoreError> {

@@ -15,18 +15,18 @@ pub(in crate::metadata) const MAX_RESTORE_BATCH: usize = 4096;
 pub(in crate::metadata) const SELECT_TRANSFERS: &str =
     concat!("SELECT ", super::transfer_columns!(), " FROM transfers WHERE id > $1 ORDER BY id LIMIT $2");
 
-/// Ended at `$1`.
+/// Ended at `$1`, as of the moment `$4`.
 pub(in crate::metadata) const SELECT_UNSWEPT: &str = concat!(
     "SELECT ",
     super::transfer_columns!(),
     " FROM transfers WHERE ",
-    super::is_unswept!(),
+    super::is_unswept!("$4"),
     " AND id > $2 ORDER BY id LIMIT $3"
 );
 
 pub(in crate::metadata) const SELECT_UNSWEPT_TOTAL: &str = concat!(
     "SELECT COUNT(*) AS transfers, CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) AS bytes FROM transfers WHERE ",
-    super::is_unswept!()
+    super::is_unswept!("$1")
 );
 
 pub(in crate::metadata) const SELECT_STORED_CHUNKS: &str = "

@@ -11,14 +11,14 @@ use crate::store::{StoreError, UploadId};
 const RECORD_PAYLOAD: &str = "
     UPDATE transfers SET payload_upload = $2, payload_blake3 = $3, stored_bytes = $4,
         upload_expires_at = CASE WHEN $5 > upload_expires_at THEN $5 ELSE upload_expires_at END
-    WHERE id = $1 AND kind = 'payload' AND state = 'pending' AND payload_upload IS NOT DISTINCT FROM $6
+    WHERE id = $1 AND kind = 'payload' AND state = 'pending' AND blobs_removed = 0 AND payload_upload IS NOT DISTINCT FROM $6
         AND upload_expires_at > $7 AND (expires_at IS NULL OR expires_at > $7)";
 
 /// As `COMPLETE`, for exactly one upload.
 const COMPLETE_PAYLOAD: &str = "
     UPDATE transfers SET state = 'completed', completed_at = $2, expires_at = $3
-    WHERE id = $1 AND kind = 'payload' AND state = 'pending' AND payload_upload = $6 AND upload_expires_at > $2
-        AND expires_in_ms IS NOT DISTINCT FROM $4 AND expires_at IS NOT DISTINCT FROM $5";
+    WHERE id = $1 AND kind = 'payload' AND state = 'pending' AND blobs_removed = 0 AND payload_upload = $6
+        AND upload_expires_at > $2 AND expires_in_ms IS NOT DISTINCT FROM $4 AND expires_at IS NOT DISTINCT FROM $5";
 
 /// [`RECORD_PAYLOAD`] with its values.
 pub(in crate::metadata) fn record_payload<'q, DB: Database>(

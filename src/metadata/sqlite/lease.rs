@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{SqliteStore, select_transfer, sql};
 use crate::metadata::lease::{
-    Charged, Committed, Ended, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
+    Charged, Committed, Ended, Lapsed, Lease, LeaseKey, LeaseStore, LeaseTimes, Taken, furthest_end, next_end, settle,
 };
 use crate::metadata::sql::lease as statement;
 use crate::store::StoreError;
@@ -54,12 +54,20 @@ impl LeaseStore for SqliteStore {
         transaction!(self, |tx| charge(&mut tx, key, bytes, now, times))
     }
 
+    async fn refund_lease(&self, key: &LeaseKey, bytes: u64) -> Result<(), StoreError> {
+        transaction!(self, |tx| refund(&mut tx, key, bytes))
+    }
+
     async fn commit_lease(&self, key: &LeaseKey, now: Timestamp, times: LeaseTimes) -> Result<Committed, StoreError> {
         transaction!(self, |tx| commit(&mut tx, key, now, times))
     }
 
     async fn end_lease(&self, key: &LeaseKey, keep_spent: bool) -> Result<Ended, StoreError> {
         transaction!(self, |tx| end(&mut tx, key, keep_spent))
+    }
+
+    async fn release_place(&self, key: &LeaseKey) -> Result<Ended, StoreError> {
+        transaction!(self, |tx| release(&mut tx, key))
     }
 
     async fn with_lapsed_leases(
@@ -73,8 +81,14 @@ impl LeaseStore for SqliteStore {
         query.fetch_all(&mut *self.readers.acquire().await?).await?.iter().map(sql::id).collect()
     }
 
-    async fn end_lapsed_leases(&self, id: TransferId, now: Timestamp, times: LeaseTimes) -> Result<bool, StoreError> {
-        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times))
+    async fn end_lapsed_leases(
+        &self,
+        id: TransferId,
+        now: Timestamp,
+        times: LeaseTimes,
+        most: u32,
+    ) -> Result<Lapsed, StoreError> {
+        transaction!(self, |tx| end_lapsed(&mut tx, id, now, times, most))
     }
 
     async fn set_max_downloads(&self, id: TransferId, max_downloads: u64) -> Result<bool, StoreError> {

@@ -36,16 +36,18 @@ impl OperatorStore for SqliteStore {
     async fn unswept(
         &self,
         ended_before: Timestamp,
+        now: Timestamp,
         after: Option<TransferId>,
         most: u32,
     ) -> Result<Vec<Transfer>, StoreError> {
         let query = sqlx::query(statement::SELECT_UNSWEPT).bind(ended_before.as_millisecond());
         let query = query.bind(after.as_ref().map_or("", TransferId::as_str)).bind(i64::from(most));
+        let query = query.bind(now.as_millisecond());
         query.fetch_all(&mut *self.readers.acquire().await?).await?.iter().map(sql::transfer).collect()
     }
 
-    async fn unswept_total(&self, ended_before: Timestamp) -> Result<(u64, u64), StoreError> {
-        let query = sqlx::query(statement::SELECT_UNSWEPT_TOTAL).bind(ended_before.as_millisecond());
+    async fn unswept_total(&self, now: Timestamp) -> Result<(u64, u64), StoreError> {
+        let query = sqlx::query(statement::SELECT_UNSWEPT_TOTAL).bind(now.as_millisecond());
         statement::unswept_total(&query.fetch_one(&mut *self.readers.acquire().await?).await?)
     }
 

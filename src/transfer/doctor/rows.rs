@@ -30,7 +30,7 @@ impl Case<'_> {
             let page = self.transfers.metadata.transfers(after, TRANSFERS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
-            let live = page.into_iter().filter(|transfer| self.is_live(transfer)).map(Ok);
+            let live = page.into_iter().filter(|transfer| self.is_live(transfer) || self.is_spent(transfer)).map(Ok);
             stream::iter(live)
                 .try_for_each_concurrent(TRANSFERS_AT_ONCE, async |transfer| self.look_at_row(&transfer).await)
                 .await?;
@@ -42,7 +42,15 @@ impl Case<'_> {
         matches!(state::liveness(transfer, self.now()), Liveness::Pending | Liveness::Completed)
     }
 
+    /// Whether nothing of it counts but that a rebuild must not bring it back to be read.
+    fn is_spent(&self, transfer: &Transfer) -> bool {
+        !transfer.is_swept && state::liveness(transfer, self.now()) == Liveness::Exhausted
+    }
+
     async fn look_at_row(&self, transfer: &Transfer) -> Result<(), StoreError> {
+        if self.is_spent(transfer) {
+            return self.look_at_meta(transfer).await;
+        }
         self.counts.transfers.fetch_add(1, Ordering::Relaxed);
         if transfer.shape.payload().is_some() {
             return self.look_at_payload(transfer).await;
@@ -199,14 +207,18 @@ impl Case<'_> {
         let saved = self.transfers.saved(transfer.id).await?;
         // The row behind the file: that is the order in which a deletion goes.
         let row = self.transfers.metadata.transfer(transfer.id).await?;
-        let Some(row) = row.filter(|row| self.is_live(row)) else { return Ok(None) };
+        let Some(row) = row.filter(|row| self.is_live(row) || self.is_spent(row)) else { return Ok(None) };
+        // Where there is no limit, not every download is written down.
+        let least = if transfer.max_downloads > 0 { transfer.download_count } else { 0 };
         let sealed = self.transfers.metadata.sealed_metadata(row.id).await?;
         let finding = |damage| Finding::new(damage, Some(row.id)).expected("what the row says");
         Ok(match saved {
+            // It is the first that a sweep removes.
+            None if self.is_spent(&row) => None,
             None => Some(finding(Damage::MetaMissing)),
             Some(Err(Unreadable::Newer)) => Some(finding(Damage::MetaNewer).found(Unreadable::Newer.to_string())),
             Some(Err(unreadable)) => Some(finding(Damage::MetaWrong).found(unreadable.to_string())),
-            Some(Ok(saved)) if saved.says_what(&row, sealed) => None,
+            Some(Ok(saved)) if saved.says_what(&row, sealed, least) => None,
             Some(Ok(_)) => Some(finding(Damage::MetaWrong).found("something else")),
         })
     }

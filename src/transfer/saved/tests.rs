@@ -61,10 +61,11 @@ fn what_is_written_reads_back_with_its_counter() {
         let saved = Saved::parse(text(&transfer, sealed.clone()).as_bytes(), id()).expect("read");
         assert_eq!(format!("{:?}", saved.transfer().expect("a row")), format!("{transfer:?}"));
         assert_eq!(saved.sealed_metadata(), sealed);
-        assert!(saved.says_what(&transfer, sealed.clone()));
-        assert!(saved.says_what(&Transfer { download_count: 99, ..transfer.clone() }, sealed.clone()));
-        assert!(!saved.says_what(&Transfer { expiry: Expiry::At(at(21)), ..transfer.clone() }, sealed));
-        assert!(!saved.says_what(&transfer, Some(vec![8; 40])));
+        assert!(saved.says_what(&transfer, sealed.clone(), transfer.download_count));
+        assert!(!saved.says_what(&transfer, sealed.clone(), transfer.download_count + 1));
+        assert!(saved.says_what(&Transfer { download_count: 99, ..transfer.clone() }, sealed.clone(), 0));
+        assert!(!saved.says_what(&Transfer { expiry: Expiry::At(at(21)), ..transfer.clone() }, sealed, 0));
+        assert!(!saved.says_what(&transfer, Some(vec![8; 40]), 0));
     }
 }
 
@@ -152,7 +153,7 @@ fn a_payload_reads_back_and_nothing_else_passes_for_one() {
     let (row, sound) = (payload(), text(&payload(), None));
     let saved = Saved::parse(sound.as_bytes(), row.id).expect("read");
     assert_eq!(format!("{:?}", saved.transfer().expect("a row")), format!("{row:?}"));
-    assert!(saved.says_what(&row, None));
+    assert!(saved.says_what(&row, None, 0));
     for (part, other) in [
         ("\"v\":2", "\"v\":1"),
         ("\"total_chunks\":0", "\"total_chunks\":1"),

@@ -83,6 +83,21 @@ fn a_row_means_something_else_once_its_time_has_come() {
 }
 
 #[test]
+fn what_was_swept_never_comes_back() {
+    use StoredState as State;
+    let table = [
+        (State::Pending, Liveness::Expired),
+        (State::Completed, Liveness::Expired),
+        (State::Exhausted, Liveness::Exhausted),
+        (State::Deleted, Liveness::Deleted),
+    ];
+    for (state, expected) in table {
+        let swept = Transfer { is_swept: true, ..row(state, 100, Expiry::At(at(200))) };
+        assert_eq!(liveness(&swept, at(50)), expected, "{state:?}");
+    }
+}
+
+#[test]
 fn every_event_leads_from_every_state_to_one_or_to_none() {
     use Event::{Complete, Delete, Expire, SpendLast};
     use Liveness::{Completed, Deleted, Exhausted, Expired, Pending};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use haulier_wire::api::CompleteRequest;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -217,6 +218,28 @@ async fn what_could_not_be_synced_is_not_published_and_the_same_bytes_complete_i
     assert_eq!(status.stored_chunks, 0);
     assert!(one.upload(BODY).await.expect("stored").is_new);
     assert_eq!(one.published_bytes().await, Some(BODY.len() as u64));
+}
+
+/// A writer stalls while another stores the same bytes, and all downloads of the transfer are spent; it is swept or not.
+#[tokio::test]
+async fn a_late_writer_leaves_nothing_in_what_was_read_and_swept() {
+    for is_swept in [true, false] {
+        let one = OneChunk::new().await;
+        let id = one.upload.transfer_id;
+        let sync = Arc::new(Sync::default());
+        let settled = one.settle_until_synced(&sync, Ok(())).await;
+        assert!(one.upload(BODY).await.expect("stored").is_new);
+        one.transfers.complete(id, &Writer::default(), &CompleteRequest::default()).await.expect("completed");
+        one.transfers.count_download(id).await;
+        assert!(one.transfers.metadata.set_max_downloads(id, 1).await.expect("exhausted"));
+        if is_swept {
+            assert_eq!(one.transfers.sweep().await.expect("swept").transfers, 1);
+        }
+        sync.may_end.notify_one();
+        let late = settled.await.expect("ran");
+        assert!(matches!(late, Err(TransferError::Exhausted)), "{late:?}");
+        assert_eq!(one.published_bytes().await.is_some(), !is_swept);
+    }
 }
 
 #[tokio::test]

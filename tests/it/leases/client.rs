@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use haulier_wire::header::LEASE;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,6 +58,66 @@ async fn a_get_spends_one_download() {
     assert!(String::from_utf8_lossy(&info.stdout).contains("2 of at most 2"), "{info:?}");
 }
 
+/// A get that is killed in the middle.
+async fn get_a_part(haulier: &Haulier, proxy: &Proxy, link: &str) {
+    proxy.limit(2 << 20);
+    let mut command = haulier.command(["get", link, "-o", "got.bin"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("haulier starts");
+    let gets = || proxy.record().whole_gets().values().sum::<usize>();
+    let before = gets();
+    while gets() < before + CHUNKS / 8 {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended too early");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    proxy.hang_up().await;
+}
+
+/// What broke off that often is no reason to throw away what has arrived: the sender may have allowed more.
+#[tokio::test]
+async fn a_place_that_is_used_up_is_followed_by_another() {
+    let server = Server::start();
+    let http = Http::new(&server);
+    let Sent { haulier, bytes, line } = sent(&server, "2").await;
+    let proxy = Proxy::to(server.address()).await;
+    let link = line.link.replace(server.url(), proxy.url());
+    get_a_part(&haulier, &proxy, &link).await;
+    let requests = proxy.record().all();
+    let chunk =
+        requests.iter().find(|exchange| exchange.request.path.contains("/chunk/")).expect("a chunk was asked for");
+    let header = |name: &str| {
+        let found = chunk.request.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.expect("the header").1.clone()
+    };
+    let (token, lease) = (header("authorization"), header(LEASE));
+    let mut index = 0;
+    while {
+        let get = http.get(&format!("/api/transfers/download/{}/chunk/{index}", line.transfer_id));
+        let reply = Reply::to(get.header("authorization", &token).header(LEASE, &lease)).await;
+        assert!(reply.status == 200 || reply.status == 410, "{}", reply.status);
+        reply.status == 200
+    } {
+        index = (index + 1) % CHUNKS;
+    }
+    let place = format!("/api/transfers/lease/{}", line.transfer_id);
+    let guest = |method| http.request(method, &place).header("authorization", &token).header(LEASE, "of-another-guest");
+    Reply::to(guest(reqwest::Method::POST)).await.ok();
+    proxy.limit(1 << 30);
+    let output = haulier.run(["get", &link, "-o", "got.bin"]).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("others are getting it"), "{told}");
+    let is_part = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".part");
+    let mut files = std::fs::read_dir(haulier.home()).expect("a folder");
+    let is_kept = files.any(|file| is_part(&file.expect("one").file_name()));
+    assert!(is_kept, "what has arrived stays: {told}");
+    Reply::to(guest(reqwest::Method::DELETE)).await.ok();
+    haulier.get(&link, Path::new("got.bin")).await;
+    assert!(std::fs::read(haulier.home().join("got.bin")).expect("there") == bytes);
+    assert_eq!(count(&server, &line.transfer_id).await, (2, 0, "exhausted".to_owned()));
+    assert_eq!(kept_tokens(haulier.home()), 0);
+}
+
 #[tokio::test]
 async fn a_get_that_is_killed_between_servers_that_are_killed_spends_one() {
     let folder = TempDir::new().expect("a folder");
@@ -71,18 +132,7 @@ async fn a_get_that_is_killed_between_servers_that_are_killed_spends_one() {
     let link = line.link.replace(server.url(), proxy.url());
     // What is on its way to one that is killed is paid for: after a few such, one place would be spent on that alone.
     for round in 0..2 {
-        proxy.limit(2 << 20);
-        let mut command = haulier.command(["get", &link, "-o", "got.bin"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("haulier starts");
-        let gets = || proxy.record().whole_gets().values().sum::<usize>();
-        let before = gets();
-        while gets() < before + CHUNKS / 8 {
-            assert!(child.try_wait().expect("a child").is_none(), "it ended too early");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("gone");
-        proxy.hang_up().await;
+        get_a_part(&haulier, &proxy, &link).await;
         assert_eq!(kept_tokens(haulier.home()), 1);
         server.kill();
         server = start();

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Guest, counts, info, is_clear, limited, send, whole, with_limit};
-use crate::harness::{DOWNLOAD_TOKEN, Http, Reply, Sample, Server, ServerOptions};
+use crate::harness::{DOWNLOAD_TOKEN, Http, Reply, Sample, Server, ServerOptions, eventually};
 
 /// Far more than sockets hold.
 const LARGE: u64 = 48 << 20;
@@ -33,7 +33,7 @@ async fn begun(server: &Server, path: &str, headers: &str) -> (TcpStream, Vec<u8
 }
 
 /// Takes the place as soon as it is free.
-async fn soon_free(guest: &Guest<'_>) {
+pub(super) async fn soon_free(guest: &Guest<'_>) {
     for _ in 0..1000 {
         let reply = guest.take().await;
         if reply.status.is_success() {
@@ -88,14 +88,25 @@ async fn a_chunk_is_paid_in_steps_while_it_leaves() {
 
 #[tokio::test]
 async fn what_runs_at_the_end_may_finish() {
-    let server = Server::start_with(ServerOptions::default().env("HAULIER_SWEEP_INTERVAL", "1s"));
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    let server = Server::start_with(ServerOptions::default().data_dir(&data));
     let http = Http::new(&server);
+    let other = limited(&http, 2, 1).await;
     let expires = |request| CreateRequest { expires_in_seconds: ByteLen::new(2), ..request };
     let sample = large(&http, expires).await;
     let path = format!("/api/transfers/download/{}", sample.id);
     let (mut socket, mut read) = begun(&server, &path, "connection: close\r\n").await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     sample.info(&http).await.is(ProblemType::TransferExpired);
+    // A sweep comes by meanwhile.
+    other.delete(&http).await.ok();
+    let gone = data.join(format!("blobs/transfers/{}", other.id));
+    eventually("what was deleted is swept", || !gone.exists()).await;
+    assert!(
+        data.join(format!("blobs/transfers/{}/meta.json", sample.id)).exists(),
+        "what has expired is kept for a while"
+    );
     socket.read_to_end(&mut read).await.expect("the rest");
     assert!(read.ends_with(&sample.whole()), "expiry stops what begins, not what runs");
 }

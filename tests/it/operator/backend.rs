@@ -203,6 +203,18 @@ impl Backend {
         String::from_utf8(self.read(name).await).expect("UTF-8")
     }
 
+    /// The same, once `part` stands in it: a server may be about to write it.
+    pub(super) async fn read_with(&self, name: &str, part: &str) -> String {
+        for _ in 0..500 {
+            let text = self.read_text(name).await;
+            if text.contains(part) {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{name} never held {part}");
+    }
+
     pub(super) async fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         if let Some(objects) = &self.objects {

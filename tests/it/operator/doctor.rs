@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::backend::{Backend, chunk, meta, on_every_backend};
 use super::{lines, stdout};
 use crate::harness::{Haulier, Http, Sample, Server, random_bytes, sha256_of, token_hash};
+use crate::leases;
 
 on_every_backend!(
     sound_data_has_no_findings_beside_a_running_server,
@@ -208,6 +209,18 @@ async fn meta_json_is_written_again(backend: Backend) {
     }
     ward.backend.write(&name, counted).await;
     assert!(ward.finds(&[], 0).await.is_empty(), "downloads are counted in the row alone");
+    for limit in [2, 1] {
+        let limited = leases::limited(&ward.http, 2, limit).await;
+        let guest = leases::Guest::new(&ward.http, &limited, 1);
+        guest.taken().await;
+        guest.reads_all().await;
+        let name = meta(limited.id);
+        let spent = ward.backend.read_with(&name, "\"download_count\":1").await;
+        // As if the server had been killed between the two.
+        ward.backend.write(&name, spent.replace("\"download_count\":1", "\"download_count\":0")).await;
+        ward.is_repaired("meta-wrong", limited.id, "", &[]).await;
+        assert_eq!(ward.backend.read_text(&name).await, spent);
+    }
     // A newer program wrote it, which may know more than this one.
     ward.backend.write(&name, text.replace("{\"v\":1,", "{\"v\":3,")).await;
     ward.is_left("meta-newer", id, "", &[]).await;

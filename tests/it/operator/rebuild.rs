@@ -172,6 +172,7 @@ async fn a_limited_transfer_comes_back_with_its_limit_and_counter(backend: Backe
     let second = Guest::new(&http, &sample, 2);
     second.taken().await;
     assert_eq!(leases::counts(&http, &sample).await, (2, 2));
+    backend.read_with(&meta(sample.id), "\"download_count\":2").await;
     backend.drop_database(&mut server);
     let (_, sum) = rebuild(&backend, 0).await;
     assert_eq!(counts(&sum), [1, 0, 0, 0]);

@@ -122,8 +122,9 @@ impl Door {
 
     /// Asks for the manifest, which these keys must fit.
     async fn unlock(&self, link: &Link, keys: &ReadKeys, lease: &Lease) -> Result<Unlocked, Error> {
-        let token = keys.download_token();
-        let manifest = until_final!(self.retry, self.api.manifest(link.id, token.as_str(), lease.token()));
+        let (token, place) = (keys.download_token(), lease.token());
+        let manifest =
+            until_final!(self.retry, self.api.manifest(link.id, token.as_str(), place.as_deref().map(String::as_str)));
         let manifest = manifest.map_err(|error| self.error(error))?;
         let checked = check_manifest(&manifest, link.mode.key_mode(), &link.id).map_err(manifest_error)?;
         checked.unlock(keys).map_err(manifest_error)

@@ -118,7 +118,8 @@ impl Fetch {
         loop {
             let before = arrival.most();
             let lane = self.window.lane().await;
-            let tokens = (self.token.as_str(), self.lease.token());
+            let place = self.lease.token();
+            let tokens = (self.token.as_str(), place.as_deref().map(String::as_str));
             let answer = self.api.get_chunk((id, index), tokens, &mut arrival, &watch).await;
             match &answer {
                 Ok(()) => {
@@ -128,7 +129,7 @@ impl Fetch {
                 Err(CallError::Again { .. }) => lane.broken(),
                 Err(_) => drop(lane),
             }
-            if leases > 0 && answer.as_ref().is_err_and(needs_lease) {
+            if leases > 0 && answer.as_ref().is_err_and(|error| self.needs_lease(error, place.as_deref())) {
                 leases -= 1;
                 self.lease.take(&self.api, &self.retry, (id, self.token.as_str())).await?;
                 continue;
@@ -152,6 +153,15 @@ impl Fetch {
         }
     }
 
+    /// Whether the transfer has a limit by now, the lease has ended while nothing moved, or another is to take its place.
+    fn needs_lease(&self, error: &CallError, used: Option<&String>) -> bool {
+        match error.problem() {
+            Some(ProblemType::LeaseRequired | ProblemType::LeaseEnded) => true,
+            Some(ProblemType::LeaseUsedUp) => used.is_some_and(|used| self.lease.renew(used)),
+            _ => false,
+        }
+    }
+
     fn error(&self, error: CallError) -> Error {
         error.into_error(self.api.server().base(), Role::Download)
     }
@@ -160,11 +170,6 @@ impl Fetch {
     pub(super) fn sealed_bytes(opened: &Opened, index: u32) -> u64 {
         ChunkIndex::new(index).and_then(|index| opened.layout().sealed_len(index)).unwrap_or(SEALED_OVERHEAD_BYTES)
     }
-}
-
-/// Whether the transfer has a limit by now, or the lease has ended while nothing moved.
-fn needs_lease(error: &CallError) -> bool {
-    matches!(error.problem(), Some(ProblemType::LeaseRequired | ProblemType::LeaseEnded))
 }
 
 /// Empties the place of a chunk's beginning, if there is one.

@@ -1,11 +1,13 @@
 //! The lease of one get, where the transfer has a limit of downloads: its token lasts from one run to the next.
 //!
 //! The token is kept before it is first sent, so that neither a lost answer nor the end of either side takes a second
-//! place. A get that ends early and can go on keeps its place; one that leaves nothing behind gives it back.
+//! place. A get that ends early and can go on keeps its place; one that leaves nothing behind gives it back. A lease reads
+//! twice the payload and no more: a get that broke off that often takes another place, if there is one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use haulier_wire::TransferId;
@@ -24,10 +26,13 @@ const FOLDER: &str = "leases";
 const TOKEN_LEN: usize = 43;
 /// The last word of a get is not worth more waiting: what was read is charged without it, and a place ends by itself.
 const LAST_WORD: Duration = Duration::from_secs(10);
+/// Places that one run takes after its first, each one of the sender's: a network this bad may never bring all of it.
+const MORE_PLACES: u32 = 2;
 
 /// One place in a limited transfer, or the means to take one.
 pub(super) struct Lease {
-    token: Zeroizing<String>,
+    token: Mutex<Token>,
+    ambient: Ambient,
     path: Option<PathBuf>,
     /// Whether an earlier run of the same get left it.
     was_kept: bool,
@@ -36,14 +41,34 @@ pub(super) struct Lease {
     is_needed: AtomicBool,
 }
 
+/// The token of the place that is used now.
+struct Token {
+    text: Zeroizing<String>,
+    /// How many places may follow it.
+    more: u32,
+}
+
+impl Token {
+    fn new(ambient: &Ambient, more: u32) -> Self {
+        Self { text: Zeroizing::new(to_base64url(&ambient.random_key())), more }
+    }
+}
+
 impl Lease {
     /// Finds what an earlier run of the same get left, or makes a new one. Blocks.
     pub(super) fn open(options: &ReceiveOptions, id: TransferId, ambient: &Ambient) -> Self {
         let path = options.state_dir.as_ref().map(|root| root.join(FOLDER).join(name(options, id)));
         let kept = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).filter(|text| is_token(text));
         let was_kept = kept.is_some();
-        let token = Zeroizing::new(kept.unwrap_or_else(|| to_base64url(&ambient.random_key())));
-        Self { token, path, was_kept, is_taken: AtomicBool::new(false), is_needed: AtomicBool::new(false) }
+        let token = kept.map(|kept| Token { text: Zeroizing::new(kept), more: MORE_PLACES });
+        Self {
+            token: Mutex::new(token.unwrap_or_else(|| Token::new(ambient, MORE_PLACES))),
+            ambient: ambient.clone(),
+            path,
+            was_kept,
+            is_taken: AtomicBool::new(false),
+            is_needed: AtomicBool::new(false),
+        }
     }
 
     /// From now on it is for this run alone: a stream cannot be gone on with.
@@ -57,18 +82,36 @@ impl Lease {
     }
 
     /// The token, if there may be a lease behind it.
-    pub(super) fn token(&self) -> Option<&str> {
-        (self.was_kept || self.is_taken.load(Ordering::Relaxed)).then_some(self.token.as_str())
+    pub(super) fn token(&self) -> Option<Zeroizing<String>> {
+        (self.was_kept || self.is_taken.load(Ordering::Relaxed)).then(|| self.locked().text.clone())
     }
 
     /// Takes the place, or finds that it is there: any number of times, at the same time.
     pub(super) async fn take(&self, api: &Api, retry: &Retry, reader: (TransferId, &str)) -> Result<(), CallError> {
         if !self.was_kept && !self.is_taken.load(Ordering::Relaxed) {
-            self.keep_token();
+            self.keep_token(&self.locked());
         }
-        let lease = until_final!(retry, api.take_lease(reader, &self.token))?;
+        let token = self.locked().text.clone();
+        let lease = until_final!(retry, api.take_lease(reader, &token))?;
         self.is_taken.store(lease.limited, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Forgets a token whose lease has read all that it may, for another one, which has no place yet. `false` when this
+    /// run has had enough of them. Of several that come with the same token, one makes the other one.
+    pub(super) fn renew(&self, used_up: &str) -> bool {
+        let mut token = self.locked();
+        if *token.text != used_up {
+            return true;
+        }
+        let Some(more) = token.more.checked_sub(1) else {
+            // The next run is to find nothing that is used up.
+            self.forget_token();
+            return false;
+        };
+        *token = Token::new(&self.ambient, more);
+        self.keep_token(&token);
+        true
     }
 
     /// The get may go on later: its place is kept.
@@ -79,7 +122,7 @@ impl Lease {
     /// Says that the download is complete. Whatever the answer: every byte was charged before it came.
     pub(super) async fn commit(&self, api: &Api, retry: &Retry, reader: (TransferId, &str)) {
         if let Some(token) = self.token() {
-            let committed = async { until_final!(retry, api.commit_lease(reader, token)) };
+            let committed = async { until_final!(retry, api.commit_lease(reader, &token)) };
             let _ = timeout(LAST_WORD, committed).await;
         }
         self.forget_token();
@@ -91,17 +134,21 @@ impl Lease {
             return;
         }
         if let Some(token) = self.token() {
-            let _ = timeout(LAST_WORD, api.give_back_lease(reader, token)).await;
+            let _ = timeout(LAST_WORD, api.give_back_lease(reader, &token)).await;
         }
         self.forget_token();
     }
 
     /// As well as it can: a get without it works, and only going on later takes a place anew.
-    fn keep_token(&self) {
+    fn keep_token(&self, token: &Token) {
         if let Some(path) = &self.path {
             let folder = path.parent().unwrap_or(Path::new("."));
-            let _ = private_folders(folder).and_then(|()| write_durably(path, self.token.as_bytes()));
+            let _ = private_folders(folder).and_then(|()| write_durably(path, token.text.as_bytes()));
         }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Token> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets what was kept.

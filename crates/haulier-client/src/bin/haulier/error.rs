@@ -194,6 +194,9 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::PlacesTaken => {
             (Exit::Unavailable, "Try again later: whoever gives up leaves a place. Or ask the sender to allow more.")
         }
+        Error::LeaseUsedUp => {
+            (Exit::Unavailable, "Run it again, on a better network: it goes on as another download, if one is left.")
+        }
         Error::Pending => (Exit::Pending, "Try again when the sender has finished, or add --wait."),
         Error::Busy { .. } => (Exit::Unavailable, "Run the same command again later; what has travelled is kept."),
         Error::Unavailable { .. } => (

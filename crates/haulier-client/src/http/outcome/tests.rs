@@ -65,6 +65,15 @@ fn a_wrong_token_means_what_the_token_was_for() {
 }
 
 #[test]
+fn a_download_that_is_used_up_is_not_the_end_of_the_transfer() {
+    let error = |kind| CallError::Problem(Box::new(Problem::new(kind))).into_error("s", Role::Download);
+    let used_up = error(ProblemType::LeaseUsedUp);
+    assert!(matches!(used_up, Error::LeaseUsedUp) && !used_up.is_for_good(), "others may be left");
+    let spent = error(ProblemType::TransferExhausted);
+    assert!(matches!(spent, Error::Exhausted) && spent.is_for_good());
+}
+
+#[test]
 fn texts_of_a_server_cannot_steer_the_terminal() {
     let body = serde_json::to_vec(&Problem::new(ProblemType::InvalidNumbers).with_detail("a\u{1b}[2Jb\r\n")).unwrap();
     let error = of_answer(400, &headers(PROBLEM_JSON, None), &body).into_error("s", Role::Owner);
