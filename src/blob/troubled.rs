@@ -62,6 +62,10 @@ impl BlobStore for TroubledDisk {
         self.disk.stage(key, expected).await
     }
 
+    fn most_unannounced(&self) -> u64 {
+        self.disk.most_unannounced()
+    }
+
     async fn put(&self, key: BlobKey, bytes: Bytes) -> Result<(), StoreError> {
         self.puts.fetch_add(1, Ordering::Relaxed);
         if self.trouble == Trouble::PutsWait {
