@@ -220,10 +220,7 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         Error::Integrity(error) => (Exit::Integrity, integrity_advice(error)),
         Error::ChunkConflict { .. } => (Exit::Integrity, "Send the file again: it becomes a new transfer."),
         Error::Input { what, .. } => (Exit::Input, input_advice(what)),
-        Error::TargetExists { path } if path.is_dir() => {
-            (Exit::Target, "Choose another name with -o. Folders are never replaced.")
-        }
-        Error::TargetExists { .. } => (Exit::Target, "Choose another name with -o, or replace a file with --force."),
+        Error::TargetExists { path } => (Exit::Target, exists_advice(path.is_dir())),
         Error::TargetInUse { .. } => (Exit::Target, "Wait for it to end, or choose another place with -o."),
         Error::NoSuchPath { .. } => (Exit::Usage, "--list shows the paths; give one exactly, or a folder of them."),
         Error::SeveralFiles { .. } => (Exit::Usage, "Choose one with --only; --list shows the paths."),
@@ -235,6 +232,13 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
         }
     };
     (exit, Some(advice))
+}
+
+fn exists_advice(is_folder: bool) -> &'static str {
+    match is_folder {
+        true => "Choose another name with -o. Folders are never replaced.",
+        false => "Choose another name with -o, or replace a file with --force.",
+    }
 }
 
 fn limit_advice(error: &LimitError) -> &'static str {
