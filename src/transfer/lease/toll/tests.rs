@@ -20,6 +20,7 @@ use crate::transfer::state::{LeaseTimes, Limits};
 use crate::transfer::{Clients, Reader, Token, Writer};
 
 const MIB: u64 = 1 << 20;
+const OWNER: &str = "the-owner-token";
 const START: i64 = 1_800_000_000;
 
 #[derive(Debug)]
@@ -130,7 +131,7 @@ fn transfer(kind: TransferKind, mib: u64, limit: u64) -> Transfer {
         stored_bytes: mib * MIB,
         key_check: None,
         kdf_salt: None,
-        owner_token_hash: None,
+        owner_token_hash: Token::new(OWNER).map(|token| token.hash()),
         download_token_hash: None,
         max_downloads: limit,
         download_count: 0,
@@ -355,7 +356,8 @@ async fn a_burnt_place_and_a_lower_limit_call_for_a_sweep_too() {
     let (house, _) = House::new(TransferKind::Seed, 4, 9).await;
     house.transfers.count_download(id()).await;
     let lower = serde_json::from_str("{\"max_downloads\":1}").expect("a request");
-    let status = house.transfers.update(id(), &Writer::default(), &lower).await.expect("changed");
+    let owner = Writer { owner: Token::new(OWNER), access: None };
+    let status = house.transfers.update(id(), &owner, &lower).await.expect("changed");
     assert_eq!(status.max_downloads, 1);
     assert!(tokio::time::timeout(Duration::from_secs(60), house.transfers.sweep_due()).await.is_ok());
 }
