@@ -1,4 +1,4 @@
-//! Background work: calls the sweep on an interval and after deletions, until the process stops.
+//! Background work: calls the sweep on an interval and when a transfer has ended before its time, until the process stops.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

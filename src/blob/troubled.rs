@@ -1,6 +1,7 @@
 //! A disk whose removals, or what is put there, are in trouble (tests).
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::anyhow;
@@ -18,6 +19,10 @@ use crate::store::{BufferUse, StoreError};
 pub(crate) enum Trouble {
     /// For removals the store is away.
     RemovalsFail,
+    /// The same for one transfer alone, the first that is to be removed.
+    OneRemovalFails,
+    /// A meta.json arrives behind each removal.
+    MetaComesLate,
     /// Removals never end.
     RemovalsWait,
     /// Small blobs wait until [`TroubledDisk::heal`].
@@ -32,12 +37,13 @@ pub(crate) struct TroubledDisk {
     removals: AtomicU64,
     puts: AtomicU64,
     gate: Semaphore,
+    failing: OnceLock<TransferId>,
 }
 
 impl TroubledDisk {
     pub(crate) fn new(disk: DiskStore, trouble: Trouble) -> Self {
         let (removals, puts) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { disk, trouble, removals, puts, gate: Semaphore::new(0) }
+        Self { disk, trouble, removals, puts, gate: Semaphore::new(0), failing: OnceLock::new() }
     }
 
     /// Lets everything go on that waits.
@@ -90,8 +96,15 @@ impl BlobStore for TroubledDisk {
         self.removals.fetch_add(1, Ordering::Relaxed);
         match self.trouble {
             Trouble::RemovalsFail => Err(StoreError::unavailable(anyhow!("away"))),
+            Trouble::OneRemovalFails if *self.failing.get_or_init(|| id) == id => {
+                Err(StoreError::unavailable(anyhow!("away")))
+            }
+            Trouble::MetaComesLate => {
+                self.disk.remove_transfer(id).await?;
+                self.disk.put(BlobKey::Meta(id), Bytes::from_static(b"late")).await
+            }
             Trouble::RemovalsWait => std::future::pending().await,
-            Trouble::PutsWait => self.disk.remove_transfer(id).await,
+            Trouble::PutsWait | Trouble::OneRemovalFails => self.disk.remove_transfer(id).await,
         }
     }
 

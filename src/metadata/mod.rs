@@ -242,7 +242,7 @@ pub trait MetadataStore: OperatorStore + AccessStore + LeaseStore + PayloadStore
     /// Turns a transfer into a tombstone; `false` when it is one.
     async fn delete(&self, id: TransferId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Counts one download of a transfer without a limit.
+    /// Counts one download of a transfer that had no limit when it began; a limit that came since may be spent by it.
     async fn count_download(&self, id: TransferId) -> Result<(), StoreError>;
 
     /// Claims transfers whose blobs can go, deleted or ended before `ended_before`, or exhausted and without a lease at `now`:

@@ -21,8 +21,9 @@ pub(super) async fn run(transfers: &Transfers, flags: Gc) -> anyhow::Result<Exit
         let found = transfers.each_unswept(|one| tell_one(one, flags.json)).await?;
         return tell(flags, &format!("would remove {}", words(found)), &found);
     }
-    let removed = transfers.sweep().await?;
+    let removed = transfers.sweep().await;
     transfers.counts_saved().await;
+    let removed = removed?;
     transfers.sweep_abandoned().await?;
     let waiting = transfers.waiting().await?;
     let line = format!("removed {}; {} are kept for a while yet", words(removed), words(waiting));

@@ -126,8 +126,11 @@ impl Transfers {
         report: &(dyn Fn(&Remark) + Send + Sync),
     ) -> Result<(), StoreError> {
         if !dry {
-            // No server may ever have run since the last command was killed.
-            self.sweep_abandoned().await?;
+            // No server may ever have run since the last command was killed. It is no reason to take nothing.
+            if let Err(error) = self.sweep_abandoned().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "what killed commands have staged was not looked for");
+            }
         }
         let run = Run { transfers: self, source, dry, progress, report, met: Mutex::default() };
         let found = source.objects().try_filter_map(async |found| match found {

@@ -44,6 +44,8 @@ impl Transfers {
             };
             let latest = match latest {
                 Ok(latest) => latest,
+                // Nothing is known of it, least of all that it is gone.
+                Err(error @ TransferError::Store(_)) => return Err(error),
                 Err(gone) => {
                     // Deleted, and perhaps swept under our hands: nothing must stay that a rebuild would bring back.
                     self.clean_up_after(transfer.id, &gone).await?;

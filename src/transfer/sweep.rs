@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::state::Liveness;
 use super::{Transfers, state};
+use crate::blob::BlobKey;
 use crate::store::StoreError;
 
 /// Transfers that are claimed at a time: few, so that all servers get a share.
@@ -52,7 +53,7 @@ pub struct Unswept {
 }
 
 impl Transfers {
-    /// Waits until a deletion has left bytes to remove.
+    /// Waits until a deletion, or a download that was the last one, has left bytes to remove.
     pub async fn sweep_due(&self) {
         self.sweep_due.notified().await;
     }
@@ -84,15 +85,16 @@ impl Transfers {
             }
             // Where removing takes long, claims on what failed have run out: those behind them come with the next claim.
             let fresh = claimed.into_iter().filter(|id| !failed.contains(id)).collect();
-            for (id, removed) in self.sweep_batch(fresh).await {
+            let batch = self.sweep_batch(fresh).await;
+            // Each of a million would wait for it anew. One alone may have a fault of its own.
+            is_away = !batch.is_empty() && batch.iter().all(|(_, removed)| is_unavailable(removed));
+            for (id, removed) in batch {
                 match removed {
                     Ok(bytes) => {
                         swept.transfers += 1;
                         swept.bytes += bytes;
                     }
                     Err(error) => {
-                        // Each of a million would wait for it anew.
-                        is_away |= matches!(error, StoreError::Unavailable(_));
                         failed.insert(id);
                         first.get_or_insert(error);
                     }
@@ -184,9 +186,17 @@ impl Transfers {
 
     /// Removes the blobs of one that has ended; returns their bytes.
     pub(super) async fn sweep_one(&self, id: TransferId) -> Result<u64, StoreError> {
+        self.count_saved(id).await;
         self.blobs.remove_transfer(id).await?;
-        self.metadata.swept(id).await
+        let bytes = self.metadata.swept(id).await?;
+        // Whoever wrote it since the removal may not have seen the note; whoever writes it later does, and removes it.
+        self.blobs.remove(BlobKey::Meta(id)).await?;
+        Ok(bytes)
     }
+}
+
+fn is_unavailable(removed: &Result<u64, StoreError>) -> bool {
+    matches!(removed, Err(StoreError::Unavailable(_)))
 }
 
 #[cfg(test)]

@@ -42,13 +42,19 @@ impl Transfers {
             self.live(id, now).await?;
         }
         let transfer = self.present(id, now).await?;
-        if transfer.state == StoredState::Exhausted {
+        if transfer.state == StoredState::Pending {
+            return self.status_of(&transfer).await;
+        }
+        let latest = match self.save_latest(transfer.clone(), now).await {
+            // This change has spent the limit, and a sweep was faster than we.
+            Err(TransferError::Exhausted) => transfer,
+            saved => saved?,
+        };
+        // Not before meta.json is written: it would stay behind the sweep.
+        if latest.state == StoredState::Exhausted {
             self.sweep_due.notify_one();
         }
-        if transfer.state != StoredState::Pending {
-            return self.status_of(&self.save_latest(transfer, now).await?).await;
-        }
-        self.status_of(&transfer).await
+        self.status_of(&latest).await
     }
 }
 

@@ -22,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Pairs of a transfer and a client that are remembered; the one that guessed last longest ago is forgotten first.
 /// Whoever has more addresses than that gets their free guesses from each anyway, again and again.
 const MAX_REMEMBERED: usize = 1 << 15;
+/// Longest wait for a client whose wrong tokens for many transfers count together: others may have its address, and other
+/// transfers.
+const LONGEST_SHARED_WAIT: Duration = Duration::from_secs(60);
 /// Pairs of one client; its wrong tokens for further transfers count together, so that it cannot have others forgotten.
 const MAX_OF_CLIENT: u32 = 256;
 
@@ -71,7 +74,9 @@ impl Guesses {
         let mut remembered = self.lock();
         let counted = remembered.counted(pair);
         if let Some(tries) = remembered.tries.get(&counted) {
-            let retry_after = wait_after(tries.wrong).saturating_sub(now.saturating_duration_since(tries.last));
+            let longest = if counted.0.is_some() { LONGEST_WAIT } else { LONGEST_SHARED_WAIT };
+            let wait = wait_after(tries.wrong).min(longest);
+            let retry_after = wait.saturating_sub(now.saturating_duration_since(tries.last));
             if !retry_after.is_zero() {
                 return Err(TransferError::TooManyGuesses { retry_after });
             }

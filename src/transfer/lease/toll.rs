@@ -174,9 +174,13 @@ impl Transfers {
 
     /// What cannot be ended lapses.
     async fn end_own(&self, key: &LeaseKey) {
-        // The lease keeps the sweep away.
-        self.count_saved(key.transfer_id).await;
-        match self.end_lease(key, false).await {
+        // A place that is not spent is free at once. A spent lease stays until its count is written: it keeps the sweep away.
+        let mut ended = self.end_lease(key, true).await;
+        if matches!(ended, Ok(Ended::Spent)) {
+            self.count_saved(key.transfer_id).await;
+            ended = self.end_lease(key, false).await;
+        }
+        match ended {
             Ok(Ended::Spent | Ended::Burnt) => self.sweep_if_exhausted(key.transfer_id).await,
             Ok(Ended::GivenBack | Ended::Unknown) => {}
             Err(error) => {

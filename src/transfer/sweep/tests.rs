@@ -136,6 +136,28 @@ async fn a_store_that_is_away_ends_the_round() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_removed_keeps_no_others_from_going() {
+    let (house, disk) = House::troubled(Trouble::OneRemovalFails).await;
+    for _ in 0..3 * SWEEP_BATCH {
+        house.create().await;
+    }
+    house.tell(&[at(10)]);
+    assert!(matches!(house.transfers.sweep().await, Err(StoreError::Unavailable(_))));
+    assert_eq!(disk.removals(), u64::from(3 * SWEEP_BATCH));
+    let claimed = house.transfers.metadata.claim_sweep(at(10), at(10), at(70), 1000).await.expect("claimed");
+    assert_eq!(claimed.len(), 1, "the one that failed");
+}
+
+#[tokio::test]
+async fn a_count_that_comes_behind_the_removal_does_not_stay() {
+    let (house, disk) = House::troubled(Trouble::MetaComesLate).await;
+    let id = house.create().await;
+    house.tell(&[at(10)]);
+    house.transfers.sweep().await.expect("swept");
+    assert_eq!(disk.len(BlobKey::Meta(id)).await.expect("asked"), None);
+}
+
+#[tokio::test]
 async fn shutdown_does_not_wait_for_a_round() {
     let (house, disk) = House::troubled(Trouble::RemovalsWait).await;
     house.create().await;

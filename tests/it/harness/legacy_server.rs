@@ -24,6 +24,8 @@ struct State {
     ranges: bool,
     /// Larger ones are handed out by its object store alone.
     most_direct: Option<usize>,
+    /// The number of the address that its object store serves: any other has expired.
+    signed: usize,
     token: Option<String>,
     /// After how many bytes of its body the next download, or upload, breaks.
     cut_download: Option<usize>,
@@ -48,6 +50,13 @@ struct Request {
 const TOO_LARGE: &str = "File too large for direct download. Use /presigned/download-url/{transfer_id} instead.";
 
 impl State {
+    /// Where the next download breaks. The address that it came from ends then, as if it took an hour.
+    fn cut(&mut self) -> Option<usize> {
+        let cut = self.cut_download.take();
+        self.signed += usize::from(cut.is_some());
+        cut
+    }
+
     fn is_too_large(&self, id: &str) -> bool {
         let len = self.transfers.get(id).and_then(|stored| stored.payload.as_ref()).map_or(0, Vec::len);
         self.most_direct.is_some_and(|most| len > most)
@@ -146,7 +155,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     reader.take(len).read_to_end(&mut body)?;
     let (status, content_type, range, answer) = answer(&request, body, state);
     let cut = match content_type {
-        "application/octet-stream" => state.lock().expect("not poisoned").cut_download.take(),
+        "application/octet-stream" => state.lock().expect("not poisoned").cut(),
         _ => None,
     };
     let mut stream = stream;
@@ -222,12 +231,15 @@ fn answer(request: &Request, body: Vec<u8>, state: &Mutex<State>) -> Answer {
         ("DELETE", "delete") => delete(&mut state, id, request.headers.get("x-sgraph-transfer-delete-auth")),
         ("GET", "info") => info(&state, id),
         ("GET", "download-url") => {
-            let url = format!("http://{}/the-store/signed/{id}", request.headers["host"]);
+            let url = format!("http://{}/the-store/{}/{id}", request.headers["host"], state.signed);
             json("200 OK", &serde_json::json!({ "transfer_id": id, "download_url": url, "expires_in": 3600 }))
         }
         ("GET", "download") if state.is_too_large(id) => refuse("413 Payload Too Large", TOO_LARGE),
         ("GET", "download") => download(&mut state, id, request.headers.get("range")),
-        ("GET", "signed") => download(&mut state, id, request.headers.get("range")),
+        ("GET", number) if number == state.signed.to_string() => download(&mut state, id, request.headers.get("range")),
+        ("GET", number) if number.parse::<usize>().is_ok() => {
+            ("403 Forbidden", "application/xml", String::new(), b"<Error><Code>AccessDenied</Code></Error>".to_vec())
+        }
         _ => refuse("405 Method Not Allowed", "Method Not Allowed"),
     }
 }

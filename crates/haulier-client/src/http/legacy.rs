@@ -172,18 +172,19 @@ impl Api {
             }
         }
         let mut response = match answer(request).await {
+            // Such an address is good for an hour; what has arrived from it stays.
+            Err(error) if arrival.elsewhere.is_some() && is_refusal(&error) => {
+                arrival.elsewhere = None;
+                return Err(again("the server's object store refused it"));
+            }
             Err(error) if from > 0 && super::arrival::is_about_the_range(&error) => {
                 arrival.restart(watch);
                 return Err(again("the rest was refused"));
             }
             // What its gateway finds too large, the legacy system leaves to its object store.
-            Err(CallError::Legacy { status: 413, .. }) if arrival.elsewhere.is_none() => {
+            Err(CallError::Legacy { status: 413, .. }) if arrival.asks_elsewhere() => {
                 arrival.elsewhere = Some(self.presigned_url(id).await?);
                 return Err(again("the server hands it out elsewhere"));
-            }
-            // Such an address is good for an hour.
-            Err(CallError::Legacy { .. } | CallError::Foreign(_)) if arrival.elsewhere.take().is_some() => {
-                return Err(again("the server's object store refused it"));
             }
             other => other?,
         };
@@ -210,9 +211,19 @@ impl Api {
         if presigned.transfer_id != id {
             return Err(another_transfer());
         }
-        let is_safe = |url: &Url| url.has_host() && (url.scheme() == "https" || !self.server.is_https());
+        let is_plain = |url: &Url| url.scheme() == "http" && !self.server.is_https();
+        let is_safe = |url: &Url| url.has_host() && (url.scheme() == "https" || is_plain(url));
         let url = Url::parse(&presigned.download_url).ok().filter(is_safe);
         url.ok_or_else(|| CallError::Broken("the address that it hands out is not safe".into()))
+    }
+}
+
+/// Whether an object store answered that it does not give it. That the range lies outside is another matter.
+fn is_refusal(error: &CallError) -> bool {
+    match error {
+        CallError::Legacy { status, .. } => *status != 416,
+        CallError::Foreign(_) => true,
+        _ => false,
     }
 }
 

@@ -180,6 +180,16 @@ fn a_client_cannot_have_its_own_guesses_forgotten() {
     }
     // One each for as many transfers as are told apart, then ten for all others.
     assert_eq!(compared, MAX_OF_CLIENT - 1 + FREE_GUESSES);
+    // Others may have the same address: what counts together waits for a minute at most.
+    let mut now = seconds(0);
+    for _ in 0..20 {
+        now += LONGEST_SHARED_WAIT;
+        let answer = guesser.present_at(other(1 << 20), "wrong", now);
+        assert!(matches!(answer, Err(TransferError::WrongToken)), "{answer:?} after {now:?}");
+    }
+    let answer = guesser.present_at(other(1 << 20), RIGHT, now + LONGEST_SHARED_WAIT - seconds(1));
+    assert!(matches!(answer, Err(TransferError::TooManyGuesses { .. })), "{answer:?}");
+    assert!(guesser.present_at(other(1 << 20), RIGHT, now + LONGEST_SHARED_WAIT).is_ok());
     let mut remembered = guesser.guesses.lock();
     assert_eq!(remembered.tries.len(), usize::try_from(MAX_OF_CLIENT).expect("small") + 1);
     // Of a client that is forgotten nothing stays.

@@ -13,6 +13,8 @@ use reqwest::{Response, Url};
 use super::super::floor::Floor;
 use super::super::{CallError, Watch, again};
 
+/// An address that brings nothing is asked for so often.
+const MOST_ASKED: u32 = 3;
 /// Gathered before they are written.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -27,6 +29,8 @@ pub(crate) struct BlobArrival {
     etag: Option<HeaderValue>,
     /// Where the server hands it out, when it does not do so itself.
     pub(super) elsewhere: Option<Url>,
+    /// How often it was asked for that since more had come, and what had come by then.
+    asked_elsewhere: (u32, u64),
     gathered: BytesMut,
     /// The most bytes that were ever there: grows only by progress, however often it starts anew.
     most: u64,
@@ -41,7 +45,18 @@ impl BlobArrival {
     pub(crate) fn new(file: Arc<File>, len: u64, on_total: impl Fn(Option<u64>) + Send + Sync + 'static) -> Self {
         let gathered = BytesMut::with_capacity(WRITE_BYTES);
         let on_total = Box::new(on_total);
-        Self { file, len, total: None, etag: None, elsewhere: None, gathered, most: len, failure: None, on_total }
+        Self {
+            file,
+            len,
+            total: None,
+            etag: None,
+            elsewhere: None,
+            asked_elsewhere: (0, 0),
+            gathered,
+            most: len,
+            failure: None,
+            on_total,
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -55,6 +70,14 @@ impl BlobArrival {
     /// What went wrong with the file, if that is why a try failed.
     pub(crate) fn failure(&mut self) -> Option<io::Error> {
         self.failure.take()
+    }
+
+    /// Whether the server is to be asked where else it is: again as often as that brought something.
+    pub(super) fn asks_elsewhere(&mut self) -> bool {
+        let (times, most) = self.asked_elsewhere;
+        let times = if self.most > most { 1 } else { times + 1 };
+        self.asked_elsewhere = (times, self.most);
+        times <= MOST_ASKED
     }
 
     /// Where the next try goes on: one byte back, so that a blob that is whole has something left to ask for.
