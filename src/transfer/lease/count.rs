@@ -88,7 +88,7 @@ impl Transfers {
     }
 
     /// Waits until the count of one is written: it must not be written behind a sweep, and stay there.
-    pub(super) async fn count_saved(&self, id: TransferId) {
+    pub(in crate::transfer) async fn count_saved(&self, id: TransferId) {
         let _ = timeout(LAST_COUNTS, self.counts.has_not(id)).await;
     }
 
