@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Once;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::{HeaderMap, HeaderValue, X_FORWARDED_FOR};
 use haulier_wire::header;
 
 use super::Service;
@@ -70,9 +70,10 @@ fn address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     if !is_trusted(trusted, nearest) {
         return nearest;
     }
-    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or("?")).collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        // What cannot be read was sent by the last one that could.
+    let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+        // What cannot be read was sent by the last one that could; whatever else stands in its line does not matter.
+        let hop = std::str::from_utf8(hop).unwrap_or_default();
         let Some(address) = hop_address(hop.trim()) else { break };
         nearest = address;
         if !is_trusted(trusted, nearest) {

@@ -26,7 +26,7 @@ const MAX_REMEMBERED: usize = 1 << 15;
 /// transfers.
 const LONGEST_SHARED_WAIT: Duration = Duration::from_secs(60);
 /// Pairs of one client; its wrong tokens for further transfers count together, so that it cannot have others forgotten.
-const MAX_OF_CLIENT: u32 = 256;
+const MAX_OF_CLIENT: u32 = 16;
 
 /// Who has guessed at what.
 #[derive(Debug, Default)]

@@ -134,7 +134,7 @@ impl Paying {
 }
 
 impl Transfers {
-    /// Whether the place was released.
+    /// Whether nothing of it is to be given back: the place was released, or there was nothing to pay.
     async fn charge(
         &self,
         key: &LeaseKey,
@@ -142,7 +142,8 @@ impl Transfers {
         times: LeaseTimes,
         releases: bool,
     ) -> Result<bool, TransferError> {
-        match self.metadata.charge_lease(key, bytes, self.clock.now(), times).await? {
+        let charged = self.metadata.charge_lease(key, bytes, self.clock.now(), times).await?;
+        match charged {
             Charged::Charged { spends: true } => self.save_count(key.transfer_id),
             Charged::Charged { spends: false } | Charged::Free => {}
             Charged::UsedUp => return Err(TransferError::LeaseUsedUp),
@@ -151,7 +152,7 @@ impl Transfers {
         if releases && self.metadata.release_place(key).await? == Ended::Burnt {
             self.save_count(key.transfer_id);
         }
-        Ok(releases)
+        Ok(releases || matches!(charged, Charged::Free))
     }
 
     /// A reader whose connection breaks again and again must not pay for bytes that never left.

@@ -2,6 +2,7 @@
 //! that counts, then acknowledged.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
@@ -9,6 +10,7 @@ use haulier_wire::TransferId;
 use haulier_wire::encoding::from_base64;
 use haulier_wire::limit::{MAX_PAYLOAD_BYTES, MAX_UPLOAD_JSON_BYTES};
 use serde::Deserialize;
+use tokio::time::{Instant, interval_at};
 
 use super::under_way::Share;
 use crate::blob::{BlobKey, Expected, StagedBlob};
@@ -17,6 +19,8 @@ use crate::store::{StoreError, UploadId};
 use crate::transfer::upload::BodyError;
 use crate::transfer::{TransferError, Transfers, Writer, state};
 
+/// How often an upload looks whether its transfer still takes one.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often an upload finds that another one was recorded since its look, before it gives up.
 const MAX_RECORD_TRIES: usize = 100;
 
@@ -101,8 +105,17 @@ impl Transfers {
     {
         let mut blake3 = blake3::Hasher::new();
         let (mut len, mut first) = (0, None);
-        while let Some(piece) = body.next().await {
-            let piece = piece?;
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        loop {
+            let piece = tokio::select! {
+                piece = body.next() => piece,
+                // What is complete, deleted or swept counts nothing on its way: nothing more must come of it.
+                _ = looks.tick() => {
+                    self.takes_payload(transfer).await?;
+                    continue;
+                }
+            };
+            let Some(piece) = piece.transpose()? else { break };
             len += piece.len() as u64;
             if len > announced.unwrap_or_else(|most| most) {
                 return Err(BodyError::TooLarge.into());

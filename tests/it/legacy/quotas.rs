@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -11,7 +11,7 @@ use haulier_wire::api::ServerConfig;
 use reqwest::Body;
 use serde_json::json;
 
-use super::{complete, create, upload};
+use super::{DELETE_HASH, complete, create, delete, upload};
 use crate::harness::{Connection, Http, Reply, Server, ServerOptions};
 
 const MIB: u64 = 1 << 20;
@@ -80,4 +80,28 @@ async fn uploads_of_one_transfer_side_by_side_count_together() {
     assert_eq!(left(&http).await, MIB - 700_000);
     drop(stalled);
     soon("what has ended counts no longer", async || upload(&http, &id, vec![7; 1_000_000]).await.status == 200).await;
+}
+
+/// What counts for nothing must not fill the disk: nobody waits for the end of a body that comes too late.
+#[tokio::test]
+async fn an_upload_ends_soon_after_its_transfer_takes_no_more() {
+    let (server, http) = serve(MIB);
+    let by_complete = create(&http, &json!({})).await;
+    let by_delete = create(&http, &json!({ "delete_auth_hash": DELETE_HASH })).await;
+    upload(&http, &by_complete, "x").await.ok();
+    let mut stalled = Vec::new();
+    for id in [&by_complete, &by_delete] {
+        let mut connection = Connection::open(&server).await;
+        let head = format!("POST /api/transfers/upload/{id} HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\nfew");
+        connection.send(head).await;
+        stalled.push(connection);
+    }
+    soon("both are counted", async || left(&http).await < MIB - 600_000 + 2).await;
+    complete(&http, &by_complete).await.ok();
+    delete(&http, &by_delete, "foo").await.ok();
+    for mut connection in stalled {
+        let begun = Instant::now();
+        assert_eq!(connection.reply().await.expect("an answer").status, 404);
+        assert!(begun.elapsed() < Duration::from_secs(20), "long before its time is over");
+    }
 }
