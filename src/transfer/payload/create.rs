@@ -13,8 +13,8 @@ impl Transfers {
     /// Creates a transfer of one payload.
     ///
     /// # Errors
-    /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed, and for a size
-    /// that no file may have.
+    /// [`TransferError::Exists`] for an id that is taken, or was; [`TransferError::Limit`] for an end that has passed, and
+    /// for a size that no file may have.
     pub async fn create_payload(
         &self,
         asked: &CheckedPayload,

@@ -110,10 +110,11 @@ impl Transfers {
             let piece = tokio::select! {
                 piece = body.next() => piece,
                 // What is complete, deleted or swept counts nothing on its way: nothing more must come of it.
-                _ = looks.tick() => {
-                    self.takes_payload(transfer).await?;
-                    continue;
-                }
+                // A database that is away says nothing of that, and must not cost what has travelled.
+                _ = looks.tick() => match self.takes_payload(transfer).await {
+                    Ok(_) | Err(TransferError::Store(_)) => continue,
+                    Err(too_late) => return Err(too_late),
+                },
             };
             let Some(piece) = piece.transpose()? else { break };
             len += piece.len() as u64;
