@@ -11,8 +11,10 @@ use tempfile::TempDir;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::harness::{
-    Haulier, Http, Postgres, Proxy, Reply, Sample, Server, ServerOptions, TestDatabase, random_bytes, sha256_of,
+    Connection, Haulier, Http, Postgres, Proxy, Reply, Sample, Server, ServerOptions, TestDatabase, random_bytes,
+    sha256_of,
 };
+use crate::legacy;
 
 /// How long the database is gone in a restart, and how long it stays.
 const GONE: Duration = Duration::from_millis(700);
@@ -59,6 +61,28 @@ impl Stoppable {
             }
         })
     }
+}
+
+/// The older system's clients do not send again: what has travelled must not be lost to a database that is away longer than
+/// a look at it waits.
+#[tokio::test]
+async fn a_payload_that_arrives_while_the_database_is_away_is_not_given_up() {
+    let stoppable = Stoppable::start().await;
+    let http = Http::new(&stoppable.server);
+    let id = legacy::create(&http, &serde_json::json!({})).await;
+    let mut connection = Connection::open(&stoppable.server).await;
+    let head = format!("POST /api/transfers/upload/{id} HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n");
+    connection.send(head).await;
+    connection.send(vec![7; 30_000]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stoppable.stop_postgres().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    stoppable.start_postgres().await;
+    connection.send(vec![7; 30_000]).await;
+    let reply = connection.reply().await.expect("an answer");
+    assert_eq!(reply.status, 200, "{reply:?}");
+    legacy::complete(&http, &id).await.ok();
+    assert_eq!(legacy::download(&http, &id).await.ok().body, vec![7; 60_000]);
 }
 
 #[tokio::test]
