@@ -183,7 +183,7 @@ async fn limits_of_downloads_are_noted_when_they_are_set_and_when_they_are_chang
     assert_eq!(listed().await, 3);
     assert!(ok(&haulier, &["list"]).await.contains("at most 3"));
     let text = ok(&haulier, &["edit", &sent.transfer_id, "--downloads", "1"]).await;
-    assert!(text.contains("or after 1 download."), "{text}");
+    assert!(text.contains("or after 1 download in all."), "{text}");
     assert_eq!(listed().await, 1);
     // What is not asked for stays, and is said.
     let changed = json(&haulier, &["edit", &sent.transfer_id, "--expires", "2h", "--json"]).await;

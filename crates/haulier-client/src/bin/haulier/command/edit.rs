@@ -31,7 +31,9 @@ pub(super) async fn run(args: &EditArgs) -> Result<(), Failure> {
         None => format!("{name} is changed"),
     };
     screen::out(match changed.max_downloads {
-        Some(most) if most > 0 => format!("{expires}, or after {most} download{}.", if most == 1 { "" } else { "s" }),
+        Some(most) if most > 0 => {
+            format!("{expires}, or after {most} download{} in all.", if most == 1 { "" } else { "s" })
+        }
         _ => format!("{expires}."),
     })
 }
